@@ -1,0 +1,117 @@
+# Bantam's one Makefile.  `make run` and `make check` do all the set-up by themselves; see README.md.
+# Out of tree: mkdir b && cd b && ../configure && make.
+SRC ?= .
+-include config.mk
+
+GOALS := all run check check-guest lint bench fuzz install san
+.DEFAULT_GOAL := all
+.PHONY: $(GOALS) deps clean distclean
+
+ifeq ($(CONFIGURED),)
+# A fresh checkout: install what is missing, configure, and go on.
+$(GOALS):
+	sh $(SRC)/scripts/setup build
+	sh $(SRC)/configure
+	+$(MAKE) $@
+deps:
+	sh $(SRC)/scripts/setup all
+clean distclean:
+	rm -rf build bantam config.mk
+else
+
+# SAN=1 builds everything with AddressSanitizer and UBSan, into a place of its own.
+B := build$(if $(SAN),/san)
+BIN := $(if $(SAN),$(B)/bantam,bantam)
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wno-override-init -Wno-missing-field-initializers
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+comma := ,
+SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I$(SRC) -I$(B) -MMD -MP $(WARN) $(WERROR) $(CFG_CFLAGS) $(CFLAGS) $(SANFLAGS)
+LIBS = $(CFG_LIBS) -lm -lpthread
+
+src = $(patsubst $(SRC)/%,%,$(wildcard $(addprefix $(SRC)/,$(1))))
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+
+LIB_C  := $(call src,vmm/base/*.c vmm/core/*.c vmm/block/*.c vmm/char/*.c vmm/ui/*.c vmm/boot/*.c hw/*.c hw/*/*.c)
+VMM_C  := $(call src,vmm/kvm/*.c vmm/control/*.c)
+LIB    := $(B)/libbantam.a
+GEN    := $(B)/bios/blobs.h
+
+all: $(BIN) $(if $(SAN),,build/compile_flags.txt)
+
+# --- what the guest runs: built into arrays -----------------------------------------------------
+include $(SRC)/bios/rules.mk
+
+$(B)/%.o: $(SRC)/%.c $(GEN)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(LIB): $(call obj,$(LIB_C))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BIN): $(call obj,$(VMM_C) vmm/main.c) $(LIB)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+
+build/compile_flags.txt: config.mk
+	@mkdir -p build
+	@printf '%s\n' $(ALL_CFLAGS) >$@
+
+# --- tests --------------------------------------------------------------------------------------
+TEST_C := $(call src,tests/unit/test_*.c tests/hw/test_*.c tests/kvm/test_*.c)
+TESTS  := $(patsubst %.c,$(B)/%,$(TEST_C))
+TEST_SH := $(call src,tests/kvm/*.sh tests/boot/*.sh tests/cli/*.sh tests/smoke/*.sh)
+GUEST_SH := $(call src,tests/guest/*.sh)
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(LIB)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+$(B)/tests/hw/%: $(B)/tests/hw/%.o $(B)/tests/hw/bench.o $(LIB)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+$(B)/tests/kvm/%: $(B)/tests/kvm/%.o $(call obj,$(VMM_C)) $(LIB)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+.SECONDARY: $(call obj,$(TEST_C) tests/hw/bench.c)
+
+tests: $(TESTS)
+san:
+	+$(MAKE) SAN=1 all tests
+
+check:
+	sh $(SRC)/scripts/setup check
+	+$(MAKE) all tests san
+	BANTAM_SRC=$(SRC) sh $(SRC)/tests/run $(TESTS) $(patsubst %.c,build/san/%,$(TEST_C)) $(TEST_SH)
+
+check-guest: 
+	sh $(SRC)/scripts/setup check
+	+$(MAKE) all
+	BANTAM_SRC=$(SRC) LIMIT=3600 sh $(SRC)/tests/run $(GUEST_SH)
+
+run:
+	sh $(SRC)/scripts/setup build
+	+$(MAKE) all
+	sh $(SRC)/scripts/run-demo
+
+lint:
+	sh $(SRC)/scripts/setup check
+	sh $(SRC)/scripts/lint
+
+bench: all
+	sh $(SRC)/scripts/setup check
+	sh $(SRC)/bench/run
+
+deps:
+	sh $(SRC)/scripts/setup all
+
+install: all
+	install -D -m 755 bantam $(DESTDIR)$(PREFIX)/bin/bantam
+	install -D -m 644 $(SRC)/docs/bantam.1 $(DESTDIR)$(PREFIX)/share/man/man1/bantam.1
+
+clean:
+	rm -rf build bantam
+distclean: clean
+	rm -f config.mk
+	[ "$(SRC)" = . ] || rm -f Makefile
+
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_C) $(VMM_C) vmm/main.c $(TEST_C) tests/hw/bench.c))
+.DELETE_ON_ERROR:
+endif

@@ -1,0 +1,10 @@
+# bios/rules.mk - builds what guests run before their own code, as C arrays in $(B)/bios/blobs.h.
+# BLOBS: files made by rules here; each becomes `static const unsigned char NAME[]`, where NAME is the
+# file's name with '.' and '-' as '_'.
+BLOBS :=
+
+$(B)/bios/blobs.h: $(BLOBS) $(SRC)/bios/rules.mk
+	@mkdir -p $(@D)
+	@{ echo '/* made by bios/rules.mk */'; for f in $(BLOBS); do \
+	  n=$$(basename $$f | tr '.-' '__'); echo "static const unsigned char $$n[] __attribute__((unused)) = {"; \
+	  od -An -v -tx1 $$f | sed 's/ \(..\)/0x\1,/g'; echo '};'; done; } >$@

@@ -1,0 +1,71 @@
+/* tests/hw/bench.h - a machine in a test tube: RAM, both spaces, a clock that the test steps, an interrupt
+ * recorder, and fake drives and chardevs.  No KVM, no threads.
+ *
+ *   struct bench *b = bench_new(16 * MiB);
+ *   struct device *d = bench_add(b, &rtc_class, "iobase=0x70");
+ *   outb(b, 0x70, 0x0a); clock_step(b, NS_PER_SEC); g_assert_true(irq_level(b, 8));
+ *   bench_free(b); */
+#ifndef BANTAM_TESTS_BENCH_H
+#define BANTAM_TESTS_BENCH_H
+
+#include "vmm/block/block.h"
+#include "vmm/char/chardev.h"
+#include "vmm/core/vm.h"
+
+struct bench {
+    struct vm *vm;
+    int64_t now;           /* host clock, ns */
+    unsigned irq_rises[16]; /* ISA lines: rising edges seen */
+    bool irq_coalesce[16]; /* what raise_status answers: true = still pending */
+};
+
+struct bench *bench_new(uint64_t ram); /* below 4 GiB, mapped at 0 in mem; the clock runs */
+void bench_free(struct bench *b);
+
+/* Create, realize and reset; a failure is a test failure.  props: "a=1,b=2" or NULL. */
+struct device *bench_add(struct bench *b, const struct device_class *cls, const char *props);
+
+void outb(struct bench *b, unsigned port, uint8_t v);
+void outw(struct bench *b, unsigned port, uint16_t v);
+void outl(struct bench *b, unsigned port, uint32_t v);
+uint8_t inb(struct bench *b, unsigned port);
+uint16_t inw(struct bench *b, unsigned port);
+uint32_t inl(struct bench *b, unsigned port);
+void mem_write(struct bench *b, uint64_t gpa, uint64_t v, unsigned size); /* through the mem space */
+uint64_t mem_read(struct bench *b, uint64_t gpa, unsigned size);
+uint8_t *ram_at(struct bench *b, uint64_t gpa); /* host pointer into RAM */
+
+void clock_step(struct bench *b, int64_t ns); /* in the order of deadlines, firing each timer at its time */
+bool irq_level(struct bench *b, unsigned n);
+void bench_run(struct bench *b); /* turn the main loop until nothing is left to do (block completions, bottom halves) */
+
+/* A drive in memory.  Completions come from bench_run(), unless `hold` is set: then from fake_release(). */
+struct fake_blk {
+    struct blk blk;
+    struct bench *b;
+    uint8_t *data;
+    bool hold;
+    int fail_next;       /* errno for the next request, then cleared */
+    uint64_t fail_at;    /* byte offset of a bad sector (EIO for any request that touches it), UINT64_MAX: none */
+    GQueue pending;      /* struct blk_req * */
+    bool scheduled;
+    unsigned n_reads, n_writes, n_flushes, n_discards;
+};
+struct fake_blk *bench_blk(struct bench *b, const char *id, uint64_t size); /* zero filled; freed with the bench */
+void fake_release(struct fake_blk *f); /* complete what is held */
+void fake_set_medium(struct fake_blk *f, uint64_t size); /* 0: take it out; tells the device */
+
+/* A chardev that records. */
+struct fake_chardev {
+    struct chardev chr;
+    GByteArray *out; /* what the device wrote */
+    size_t room;     /* how much write takes; SIZE_MAX at first */
+    GByteArray *in;  /* fed, not yet taken */
+    bool brk;
+    unsigned baud;
+};
+struct fake_chardev *bench_chardev(struct bench *b, const char *id);
+void fake_feed(struct fake_chardev *f, const void *buf, size_t len);
+void fake_room(struct fake_chardev *f, size_t room); /* and call writable */
+
+#endif

@@ -1,0 +1,89 @@
+/* vmm/block/block.h - block backends as devices see them: asynchronous requests on an opened image.
+ *
+ * A `struct blk` is a drive: an image and the user's policies (cache, werror, read-only).  It lives in one
+ * exec; requests are submitted from there or, in the main exec, from any thread that holds the VM lock, and
+ * `done` is called later in that exec, inside exec_enter() (so under the VM lock in the main exec), never from
+ * within blk_submit().  Offsets and lengths are bytes and multiples of 512.
+ *
+ * Errors: `done` gets 0 or a positive errno.  With werror=stop (or enospc) an error does not reach the
+ * device: the VM pauses, the request is kept, and is tried again when the VM continues. */
+#ifndef BANTAM_BLOCK_BLOCK_H
+#define BANTAM_BLOCK_BLOCK_H
+
+#include "vmm/core/exec.h"
+
+#include <sys/uio.h>
+
+struct vm;
+struct blk;
+
+enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_WRITE_ZEROES };
+enum { BLK_FUA = 1, BLK_MAY_UNMAP = 2 }; /* flags */
+
+struct blk_req { /* a field of the device; not touched by the device between submit and done */
+    struct blk *blk;
+    enum blk_op op;
+    unsigned flags;
+    uint64_t off, len;       /* len is the sum of iov for READ and WRITE */
+    const struct iovec *iov; /* not copied; must stay valid */
+    unsigned niov;
+    void (*done)(struct blk_req *req, int err);
+    void *opaque;
+    bool busy; /* between submit and done */
+    /* for the backend */
+    struct blk_req *next;
+    void *priv[4];
+};
+
+/* What the device is told; called in the exec, inside exec_enter(). */
+struct blk_dev_ops {
+    void (*resized)(void *opaque);
+    void (*media_changed)(void *opaque, bool present); /* monitor: change, eject */
+    bool (*tray_locked)(void *opaque);  /* eject without force is refused while locked */
+    void (*eject_request)(void *opaque); /* the user pressed the button of a locked tray */
+};
+
+struct blk_ops { /* the backend; tests make their own */
+    void (*submit)(struct blk *blk, struct blk_req *req);
+    void (*cancel)(struct blk *blk, struct blk_req *req); /* may be NULL; see blk_drain */
+    void (*drain)(struct blk *blk);  /* returns when nothing is in flight; callbacks have run */
+    void (*eject)(struct blk *blk);  /* the guest opened (true) the tray: image is closed */
+    void (*free)(struct blk *blk);
+};
+
+struct blk { /* first member of the backend's struct */
+    const struct blk_ops *ops;
+    char *id;           /* -drive id= */
+    struct vm *vm;
+    struct exec *exec;  /* where it lives */
+    uint64_t size;      /* bytes; 0 when there is no medium */
+    bool present;       /* a medium is in */
+    bool read_only;
+    bool removable;     /* made for media=cdrom or a floppy */
+    bool write_cache;   /* guest-visible write cache: FLUSH needed; false: every write is durable when done */
+    char *serial;       /* -drive serial=, or NULL */
+    struct device *dev; /* who uses it: a second one is refused */
+    const struct blk_dev_ops *dev_ops;
+    void *dev_opaque;
+    bool tray_open;
+    /* statistics, for query-blockstats */
+    uint64_t bytes[3], ops_done[3], failed[3]; /* read, write, flush */
+};
+
+/* Attach the device that uses the drive (from realize); refused when another one does. */
+bool blk_attach(struct blk *blk, struct device *dev, const struct blk_dev_ops *ops, void *opaque, GError **err);
+void blk_detach(struct blk *blk); /* drains first; blk may be NULL */
+
+void blk_submit(struct blk *blk, struct blk_req *req);
+
+/* Wait until no request of this blk is in flight, running their `done`s: called in the exec with the VM lock held
+ * (reset of a device with DMA in flight), so `done` may come from inside. */
+void blk_drain(struct blk *blk);
+
+/* The guest opened or closed the tray; opening with `eject` removes the medium. */
+void blk_set_tray(struct blk *blk, bool open, bool eject);
+
+/* For tests and small synchronous readers (loaders, geometry guessing): before the VM runs.  Returns 0 or an errno. */
+int blk_read_sync(struct blk *blk, uint64_t off, void *buf, size_t len);
+
+#endif

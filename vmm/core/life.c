@@ -1,0 +1,269 @@
+/* vmm/core/life.c - run, stop, reset, power off: requests from anywhere, carried out by the main loop. */
+#include "vmm/core/vm.h"
+
+const char *const run_state_names[] = {
+    "prelaunch", "running", "paused", "suspended", "io-error", "internal-error", "guest-panicked", "shutdown", NULL
+};
+
+const char *const vm_cause_names[] = {
+    "none", "host-qmp-quit", "host-signal", "host-ui", "guest-shutdown", "guest-reset", "guest-panic",
+    "triple-fault", "io-error", "internal-error", "debug-exit", NULL
+};
+
+void vm_add_notifier(struct vm *vm, struct vm_notifier *n)
+{
+    n->link = (GList){ .data = n };
+    g_queue_push_tail_link(&vm->notifiers, &n->link);
+}
+
+void vm_remove_notifier(struct vm *vm, struct vm_notifier *n)
+{
+    g_queue_unlink(&vm->notifiers, &n->link);
+}
+
+static void notify(struct vm *vm, enum vm_phase phase)
+{
+    for (GList *l = vm->notifiers.head, *next; l; l = next) {
+        struct vm_notifier *n = l->data;
+        next = l->next;
+        n->fn(n->opaque, phase);
+    }
+}
+
+/* --- stop, continue, reset (main thread, no lock held) ------------------------------------------ */
+
+void vm_stop(struct vm *vm, enum run_state state)
+{
+    bool was = vm_running(vm);
+
+    if (was && vm->accel)
+        vm->accel->pause(vm->accel_opaque);
+    vm_lock(vm);
+    vm->state = state;
+    if (was) {
+        clock_run(&vm->clock, false);
+        TRACER(&vm->trace, "stopped: %s", run_state_names[state]);
+    }
+    vm_unlock(vm);
+    if (was)
+        notify(vm, PHASE_STOPPED);
+}
+
+bool vm_cont(struct vm *vm)
+{
+    if (vm_running(vm))
+        return true;
+    if (vm->state == RUN_SHUTDOWN || vm->state == RUN_INTERNAL_ERROR)
+        return false;
+    notify(vm, PHASE_CONTINUE);
+    vm_lock(vm);
+    vm->state = RUN_RUNNING;
+    clock_run(&vm->clock, true);
+    vm_unlock(vm);
+    TRACER(&vm->trace, "running");
+    if (vm->accel)
+        vm->accel->resume(vm->accel_opaque);
+    return true;
+}
+
+void vm_reset(struct vm *vm)
+{
+    bool was = vm_running(vm);
+
+    if (was && vm->accel)
+        vm->accel->pause(vm->accel_opaque);
+    vm_lock(vm);
+    device_reset_all(vm);
+    if (vm->accel)
+        vm->accel->reset(vm->accel_opaque);
+    notify(vm, PHASE_RESET);
+    if (vm->state == RUN_SHUTDOWN || vm->state == RUN_INTERNAL_ERROR || vm->state == RUN_GUEST_PANICKED)
+        vm->state = RUN_PAUSED;
+    vm_unlock(vm);
+    if (was && vm->accel)
+        vm->accel->resume(vm->accel_opaque);
+}
+
+static void finish(struct vm *vm, int code)
+{
+    vm_stop(vm, RUN_SHUTDOWN);
+    vm->exit_code = code;
+    vm->done = true;
+}
+
+/* --- requests ----------------------------------------------------------------------------------- */
+
+static int exit_code_of(enum vm_cause cause)
+{
+    switch (cause) {
+    case CAUSE_TRIPLE_FAULT:   return EXIT_TRIPLE_FAULT;
+    case CAUSE_GUEST_PANIC:    return EXIT_PANIC;
+    case CAUSE_INTERNAL_ERROR: return EXIT_KVM_INTERNAL;
+    case CAUSE_IO_ERROR:       return EXIT_IO_STOP;
+    default:                   return EXIT_OK;
+    }
+}
+
+static void do_shutdown(struct vm *vm)
+{
+    notify(vm, PHASE_EVENT_SHUTDOWN);
+    if (vm->on_shutdown == ACTION_PAUSE && vm->cause != CAUSE_HOST_SIGNAL && vm->cause != CAUSE_HOST_MONITOR &&
+        vm->cause != CAUSE_HOST_UI)
+        vm_stop(vm, RUN_SHUTDOWN);
+    else
+        finish(vm, exit_code_of(vm->cause));
+}
+
+static void do_reset(struct vm *vm)
+{
+    if (vm->on_reboot == ACTION_SHUTDOWN && vm->cause != CAUSE_HOST_MONITOR) {
+        do_shutdown(vm);
+        return;
+    }
+    notify(vm, PHASE_EVENT_RESET);
+    if (vm->state == RUN_SUSPENDED) {
+        vm_reset(vm);
+        vm_cont(vm);
+    } else {
+        vm_reset(vm);
+    }
+}
+
+static void do_panic(struct vm *vm)
+{
+    notify(vm, PHASE_EVENT_PANIC);
+    switch (vm->on_panic) {
+    case ACTION_NONE:
+        break;
+    case ACTION_PAUSE:
+        vm_stop(vm, RUN_GUEST_PANICKED);
+        break;
+    default: /* shutdown, exit-failure */
+        if (vm->on_shutdown == ACTION_PAUSE && vm->on_panic == ACTION_SHUTDOWN)
+            vm_stop(vm, RUN_GUEST_PANICKED);
+        else
+            finish(vm, EXIT_PANIC);
+    }
+}
+
+static void do_wakeup(struct vm *vm)
+{
+    if (vm->state != RUN_SUSPENDED)
+        return;
+    vm_lock(vm); /* the chip set's RESET is pulsed; memory is kept, and the firmware finds its way back */
+    device_reset_all(vm);
+    if (vm->accel)
+        vm->accel->reset(vm->accel_opaque);
+    vm_unlock(vm);
+    notify(vm, PHASE_WAKEUP);
+    vm_cont(vm);
+}
+
+static void process(void *opaque)
+{
+    struct vm *vm = opaque;
+    unsigned req = __atomic_exchange_n(&vm->requests, 0, __ATOMIC_ACQ_REL);
+
+    if (!req || vm->done)
+        return;
+    if (req & REQ_EXIT)
+        finish(vm, vm->exit_code);
+    else if (req & REQ_SHUTDOWN)
+        do_shutdown(vm);
+    else if (req & REQ_PANIC)
+        do_panic(vm);
+    else if (req & REQ_RESET)
+        do_reset(vm);
+    else if (req & REQ_SUSPEND)
+        vm_stop(vm, RUN_SUSPENDED);
+    vm->cause = CAUSE_NONE;
+    if (vm->done)
+        return;
+    if (req & REQ_STOP)
+        vm_stop(vm, vm->stop_state);
+    if (req & REQ_CONT)
+        vm_cont(vm);
+    if (req & REQ_POWERDOWN)
+        notify(vm, PHASE_POWERDOWN);
+    if (req & REQ_WAKEUP)
+        do_wakeup(vm);
+    if (vm_running(vm) && vm->accel) /* those that parked when they saw the request */
+        vm->accel->kick(vm->accel_opaque);
+}
+
+static void request(struct vm *vm, unsigned req)
+{
+    unsigned old = __atomic_fetch_or(&vm->requests, req, __ATOMIC_ACQ_REL);
+
+    if (old & req)
+        return;
+    exec_post(&vm->main, process, vm);
+    if (vm->accel)
+        vm->accel->kick(vm->accel_opaque);
+}
+
+static void request_cause(struct vm *vm, unsigned req, enum vm_cause cause)
+{
+    enum vm_cause none = CAUSE_NONE;
+
+    __atomic_compare_exchange_n(&vm->cause, &none, cause, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+    TRACER(&vm->trace, "%s requested: %s", req == REQ_RESET ? "reset" : "shutdown", vm_cause_names[cause]);
+    request(vm, req);
+}
+
+void vm_request_reset(struct vm *vm, enum vm_cause cause)
+{
+    request_cause(vm, REQ_RESET, cause);
+}
+
+void vm_request_shutdown(struct vm *vm, enum vm_cause cause)
+{
+    request_cause(vm, REQ_SHUTDOWN, cause);
+}
+
+void vm_request_exit(struct vm *vm, int code)
+{
+    vm->exit_code = code;
+    request(vm, REQ_EXIT);
+}
+
+void vm_request_powerdown(struct vm *vm)
+{
+    request(vm, REQ_POWERDOWN);
+}
+
+void vm_request_stop(struct vm *vm, enum run_state state)
+{
+    vm->stop_state = state;
+    request(vm, REQ_STOP);
+}
+
+void vm_request_cont(struct vm *vm)
+{
+    request(vm, REQ_CONT);
+}
+
+void vm_request_suspend(struct vm *vm)
+{
+    request(vm, REQ_SUSPEND);
+}
+
+void vm_request_wakeup(struct vm *vm)
+{
+    request(vm, REQ_WAKEUP);
+}
+
+void vm_guest_panicked(struct vm *vm, bool crash_loaded)
+{
+    /* A guest that has a crash kernel loaded is left to run it: it reports and goes on by itself. */
+    if (crash_loaded)
+        TRACER(&vm->trace, "guest panicked, its crash kernel takes over");
+    else
+        request(vm, REQ_PANIC);
+}
+
+void vm_nmi(struct vm *vm)
+{
+    if (vm->accel)
+        vm->accel->nmi(vm->accel_opaque);
+}

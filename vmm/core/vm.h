@@ -1,0 +1,146 @@
+/* vmm/core/vm.h - the virtual machine: what ties the core together, its lock and its life.
+ *
+ * Threads: the VM lock (vm_lock) guards every device, space, timer and irq.  vCPU threads hold it except
+ * in KVM_RUN; the main thread takes it around device callbacks and timers.  Requests (vm_request_*) may
+ * be made with or without the lock, from any thread; the main loop carries them out. */
+#ifndef BANTAM_CORE_VM_H
+#define BANTAM_CORE_VM_H
+
+#include "vmm/core/device.h"
+#include "vmm/core/lock.h"
+
+enum run_state {
+    RUN_PRELAUNCH,      /* -S, or not started yet */
+    RUN_RUNNING,
+    RUN_PAUSED,         /* by the user */
+    RUN_SUSPENDED,      /* ACPI S3 */
+    RUN_IO_ERROR,       /* werror=stop ... */
+    RUN_INTERNAL_ERROR, /* KVM could not go on */
+    RUN_GUEST_PANICKED, /* pvpanic, -action panic=pause */
+    RUN_SHUTDOWN,       /* powered off, -no-shutdown */
+    N_RUN_STATES
+};
+extern const char *const run_state_names[N_RUN_STATES + 1]; /* QMP's names */
+
+enum vm_cause { /* who asked for a reset or a shutdown: QMP's ShutdownCause */
+    CAUSE_NONE, CAUSE_HOST_MONITOR, CAUSE_HOST_SIGNAL, CAUSE_HOST_UI, CAUSE_GUEST_SHUTDOWN, CAUSE_GUEST_RESET,
+    CAUSE_GUEST_PANIC, CAUSE_TRIPLE_FAULT, CAUSE_IO_ERROR, CAUSE_INTERNAL_ERROR, CAUSE_DEBUG_EXIT, N_CAUSES
+};
+extern const char *const vm_cause_names[N_CAUSES + 1];
+
+enum action { ACTION_RESET, ACTION_SHUTDOWN, ACTION_PAUSE, ACTION_POWEROFF, ACTION_NONE, ACTION_EXIT_FAILURE };
+
+/* Exit codes of the process, see docs/bantam.1. */
+enum {
+    EXIT_OK = 0, EXIT_USER = 1, EXIT_TRIPLE_FAULT = 64, EXIT_PANIC = 66, EXIT_KVM_INTERNAL = 68, EXIT_IO_STOP = 70,
+};
+
+/* What drives the CPUs; the bench has none.  Called under the VM lock unless said otherwise. */
+struct accel_ops {
+    void (*pause)(void *opaque);  /* every vCPU is out of KVM_RUN and stays out when this returns; main thread, no lock held */
+    void (*resume)(void *opaque); /* main thread */
+    void (*kick)(void *opaque);   /* make vCPUs leave KVM_RUN soon and look at vm->requests; any thread */
+    void (*reset)(void *opaque);  /* every vCPU to its state after RESET; paused */
+    void (*nmi)(void *opaque);    /* all CPUs */
+    void (*describe_cpus)(void *opaque, GString *out); /* registers, for the monitor; paused or not */
+};
+
+/* Callbacks around the life of a VM; see vm_add_notifier. */
+enum vm_phase {
+    PHASE_STOPPED,   /* vCPUs are paused: drain, flush */
+    PHASE_CONTINUE,  /* about to run */
+    PHASE_RESET,     /* after all devices were reset, before the CPUs run: loaders put their images in place */
+    PHASE_POWERDOWN, /* the user pressed the power button */
+    PHASE_WAKEUP,    /* from S3 */
+    PHASE_EVENT_RESET, PHASE_EVENT_SHUTDOWN, PHASE_EVENT_PANIC /* for QMP and the UI: tells only */
+};
+struct vm_notifier {
+    void (*fn)(void *opaque, enum vm_phase phase);
+    void *opaque;
+    GList link;
+};
+
+struct boot_entry { /* see device_add_boot */
+    int32_t index;
+    char *path;
+};
+
+enum { /* vm->requests */
+    REQ_RESET = 1, REQ_SHUTDOWN = 2, REQ_POWERDOWN = 4, REQ_STOP = 8, REQ_SUSPEND = 16, REQ_WAKEUP = 32, REQ_EXIT = 64,
+    REQ_CONT = 128, REQ_PANIC = 256,
+};
+
+struct vm {
+    char *name;
+    struct log log;
+    struct tracer trace; /* "vm" */
+    struct vmlock lock;
+    struct exec main;
+    struct clock clock;
+    struct ram ram;
+    struct space mem, pio;
+    struct isa isa;
+    GPtrArray *devices; /* struct device *, in the order of realize; owned */
+    GPtrArray *buses;   /* struct bus *, not owned */
+    GHashTable *blks;   /* id -> struct blk *     (block.h) */
+    GHashTable *chardevs; /* id -> struct chardev * (chardev.h) */
+    GPtrArray *consoles;  /* struct console *       (display.h) */
+    GPtrArray *boot_order; /* struct boot_entry *, sorted by index, owned */
+    GQueue bhs;
+    GQueue notifiers;
+    struct input *input;  /* input.h */
+
+    const struct accel_ops *accel; /* NULL: none */
+    void *accel_opaque;
+
+    /* life */
+    enum run_state state;
+    unsigned requests;  /* REQ_*, atomic */
+    enum run_state stop_state; /* of REQ_STOP */
+    enum vm_cause cause; /* of REQ_RESET or REQ_SHUTDOWN: the first wins */
+    enum action on_reboot, on_shutdown, on_panic; /* -action, -no-reboot, -no-shutdown */
+    int exit_code;      /* valid when done */
+    bool done;          /* the main loop ends */
+    int timer_fd;       /* behind `clock` */
+    struct exec_fd *timer_watch;
+};
+
+/* A VM with an empty board.  `bench` gives it a clock that only clock_step moves (tests): source and opaque, else NULL. */
+struct vm *vm_new(int64_t (*clock_source)(void *), void *clock_opaque);
+void vm_free(struct vm *vm); /* devices last to first, then the rest; backends are freed by their owners before */
+
+static inline void vm_lock(struct vm *vm)
+{
+    vmlock_lock(&vm->lock);
+}
+static inline void vm_unlock(struct vm *vm)
+{
+    vmlock_unlock(&vm->lock);
+}
+
+/* Requests.  A second reset or shutdown before the first was carried out changes nothing. */
+void vm_request_reset(struct vm *vm, enum vm_cause cause);
+void vm_request_shutdown(struct vm *vm, enum vm_cause cause); /* power off */
+void vm_request_exit(struct vm *vm, int code); /* end the process with this status (isa-debug-exit) */
+void vm_request_powerdown(struct vm *vm);      /* the power button */
+void vm_request_stop(struct vm *vm, enum run_state state);
+void vm_request_cont(struct vm *vm);
+void vm_request_suspend(struct vm *vm);
+void vm_request_wakeup(struct vm *vm); /* by a wake event; no effect unless RUN_SUSPENDED */
+void vm_guest_panicked(struct vm *vm, bool crash_loaded); /* pvpanic */
+void vm_nmi(struct vm *vm);
+
+void vm_add_notifier(struct vm *vm, struct vm_notifier *n);
+void vm_remove_notifier(struct vm *vm, struct vm_notifier *n);
+
+/* Main thread, no lock held: */
+void vm_stop(struct vm *vm, enum run_state state); /* pause vCPUs, stop the clock, PHASE_STOPPED */
+bool vm_cont(struct vm *vm);                       /* false: it is shut down and wants a reset first */
+void vm_reset(struct vm *vm);                      /* devices, then CPUs, then PHASE_RESET */
+void vm_run(struct vm *vm);                        /* the main loop, until vm->done */
+static inline bool vm_running(const struct vm *vm)
+{
+    return vm->state == RUN_RUNNING;
+}
+
+#endif
