@@ -2,5 +2,29 @@
 #include "hw/catalog.h"
 
 const struct device_class *const device_catalog[] = {
+    /* --- board: memory controller, bridges, power management --- */
+
+
+    /* --- board: timers, DMA, interrupts --- */
+
+
+    /* --- board: firmware interface --- */
+
+
+    /* --- input --- */
+
+
+    /* --- serial and debugging --- */
+
+
+    /* --- storage: floppy --- */
+
+
+    /* --- storage: IDE --- */
+
+
+    /* --- display --- */
+
+
     NULL,
 };

@@ -4,5 +4,28 @@
 
 #include "vmm/core/device.h"
 
+/* --- board: memory controller, bridges, power management --- */
+
+
+/* --- board: timers, DMA, interrupts --- */
+
+
+/* --- board: firmware interface --- */
+
+
+/* --- input --- */
+
+
+/* --- serial and debugging --- */
+
+
+/* --- storage: floppy --- */
+
+
+/* --- storage: IDE --- */
+
+
+/* --- display --- */
+
 
 #endif
