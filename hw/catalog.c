@@ -9,6 +9,7 @@ const struct device_class *const device_catalog[] = {
 
 
     /* --- board: firmware interface --- */
+    &fw_cfg_class,
 
 
     /* --- input --- */

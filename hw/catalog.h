@@ -11,6 +11,7 @@
 
 
 /* --- board: firmware interface --- */
+extern const struct device_class fw_cfg_class;
 
 
 /* --- input --- */

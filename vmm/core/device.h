@@ -141,4 +141,6 @@ struct isa {
     void *dma_opaque;
 };
 
+#include "vmm/core/vm.h" /* at the end: it needs the types above */
+
 #endif
