@@ -76,8 +76,10 @@ void exec_clear(struct exec *e)
 
 void exec_enter(struct exec *e)
 {
-    if (e->main)
-        vm_lock(e->vm);
+    if (!e->main)
+        return;
+    vm_lock(e->vm);
+    vm_drain(e->vm);
 }
 
 void exec_leave(struct exec *e)
@@ -145,6 +147,7 @@ static void run_bhs(void *opaque)
     struct vm *vm = opaque;
 
     vm_lock(vm);
+    vm_drain(vm);
     for (unsigned n = vm->bhs.length; n && vm->bhs.head; n--) {
         struct bh *bh = vm->bhs.head->data;
         bh_cancel(bh);

@@ -159,13 +159,8 @@ static void do_wakeup(struct vm *vm)
     vm_cont(vm);
 }
 
-static void process(void *opaque)
+static void carry_out(struct vm *vm, unsigned req)
 {
-    struct vm *vm = opaque;
-    unsigned req = __atomic_exchange_n(&vm->requests, 0, __ATOMIC_ACQ_REL);
-
-    if (!req || vm->done)
-        return;
     if (req & REQ_EXIT)
         finish(vm, vm->exit_code);
     else if (req & REQ_SHUTDOWN)
@@ -187,6 +182,18 @@ static void process(void *opaque)
         notify(vm, PHASE_POWERDOWN);
     if (req & REQ_WAKEUP)
         do_wakeup(vm);
+}
+
+static void process(void *opaque)
+{
+    struct vm *vm = opaque;
+
+    /* Set before `requests` is cleared, or a CPU could slip through between the two and run on after it asked for a reset. */
+    __atomic_store_n(&vm->handling, 1, __ATOMIC_SEQ_CST);
+    unsigned req = __atomic_exchange_n(&vm->requests, 0, __ATOMIC_SEQ_CST);
+    if (req && !vm->done)
+        carry_out(vm, req);
+    __atomic_store_n(&vm->handling, 0, __ATOMIC_SEQ_CST);
     if (vm_running(vm) && vm->accel) /* those that parked when they saw the request */
         vm->accel->kick(vm->accel_opaque);
 }

@@ -35,6 +35,7 @@ static void timer_ready(void *opaque, GIOCondition cond)
     if (read(vm->timer_fd, &n, sizeof n) < 0)
         return; /* re-armed meanwhile */
     vm_lock(vm);
+    vm_drain(vm);
     clock_run_timers(&vm->clock);
     vm_unlock(vm);
 }

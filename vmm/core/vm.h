@@ -36,6 +36,7 @@ enum {
 };
 
 /* What drives the CPUs; the bench has none.  Called under the VM lock unless said otherwise. */
+struct cpu_gprs;
 struct accel_ops {
     void (*pause)(void *opaque);  /* every vCPU is out of KVM_RUN and stays out when this returns; main thread, no lock held */
     void (*resume)(void *opaque); /* main thread */
@@ -43,6 +44,10 @@ struct accel_ops {
     void (*reset)(void *opaque);  /* every vCPU to its state after RESET; paused */
     void (*nmi)(void *opaque);    /* all CPUs */
     void (*describe_cpus)(void *opaque, GString *out); /* registers, for the monitor; paused or not */
+    /* Carry out writes that were batched (region.coalesce), so that their order is not visible.  May be NULL. */
+    void (*drain)(void *opaque);
+    /* Registers of the CPU whose access is being handled; false: none is.  May be NULL. */
+    bool (*gprs)(void *opaque, struct cpu_gprs *regs, bool set);
 };
 
 /* Callbacks around the life of a VM; see vm_add_notifier. */
@@ -96,6 +101,7 @@ struct vm {
     /* life */
     enum run_state state;
     unsigned requests;  /* REQ_*, atomic */
+    unsigned handling;  /* atomic: the main loop is at them.  A CPU runs only while both are 0 */
     enum run_state stop_state; /* of REQ_STOP */
     enum vm_cause cause; /* of REQ_RESET or REQ_SHUTDOWN: the first wins */
     enum action on_reboot, on_shutdown, on_panic; /* -action, -no-reboot, -no-shutdown */
@@ -138,6 +144,12 @@ void vm_stop(struct vm *vm, enum run_state state); /* pause vCPUs, stop the cloc
 bool vm_cont(struct vm *vm);                       /* false: it is shut down and wants a reset first */
 void vm_reset(struct vm *vm);                      /* devices, then CPUs, then PHASE_RESET */
 void vm_run(struct vm *vm);                        /* the main loop, until vm->done */
+/* Before anything looks at what batched writes change; lock held. */
+static inline void vm_drain(struct vm *vm)
+{
+    if (vm->accel && vm->accel->drain)
+        vm->accel->drain(vm->accel_opaque);
+}
 static inline bool vm_running(const struct vm *vm)
 {
     return vm->state == RUN_RUNNING;
