@@ -3,6 +3,14 @@
 # file's name with '.' and '-' as '_'.
 BLOBS :=
 
+# --- option ROM for a Linux kernel through firmware ---
+BLOBS += $(B)/bios/linuxboot.bin
+$(B)/bios/linuxboot.bin: $(SRC)/bios/linuxboot.S
+	@mkdir -p $(@D)
+	$(CC) -m16 -c $< -o $(B)/bios/linuxboot.o
+	$(LD) -m elf_i386 -Ttext 0 -e _start --oformat binary $(B)/bios/linuxboot.o -o $@
+
+# --- all of them ---
 $(B)/bios/blobs.h: $(BLOBS) $(SRC)/bios/rules.mk
 	@mkdir -p $(@D)
 	@{ echo '/* made by bios/rules.mk */'; for f in $(BLOBS); do \

@@ -156,7 +156,7 @@ bool state_load(const struct state *table, void *base, const uint8_t **p, const 
 {
     for (const struct state *s = table; s->type != ST_END; s++) {
         char *to = base ? (char *) base + s->offset : NULL;
-        size_t n;
+        size_t n = 0;
         if (s->type == ST_HOST)
             continue;
         if (!load_header(s, p, end, &n, err))
