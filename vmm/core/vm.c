@@ -111,6 +111,7 @@ void vm_free(struct vm *vm)
     tracer_clear(&vm->trace);
     log_clear(&vm->log);
     g_free(vm->name);
+    g_free(vm->firmware_path);
     g_free(vm);
 }
 

@@ -77,6 +77,7 @@ enum { /* vm->requests */
 
 struct vm {
     char *name;
+    char *firmware_path; /* -L directories and the built-in ones, ':' between; NULL: built-in only; owned */
     struct log log;
     struct tracer trace; /* "vm" */
     struct vmlock lock;
