@@ -6,6 +6,8 @@ const struct device_class *const device_catalog[] = {
 
 
     /* --- board: timers, DMA, interrupts --- */
+    &i8237_class,
+    &mc146818rtc_class,
 
 
     /* --- board: firmware interface --- */

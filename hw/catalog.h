@@ -8,6 +8,8 @@
 
 
 /* --- board: timers, DMA, interrupts --- */
+extern const struct device_class i8237_class;
+extern const struct device_class mc146818rtc_class;
 
 
 /* --- board: firmware interface --- */
