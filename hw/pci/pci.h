@@ -1,7 +1,8 @@
 /* hw/pci/pci.h - PCI buses and functions, as device files see them.
  *
  * Source: PCI Local Bus Specification 3.0.  A PCI device's struct starts with `struct pci_dev`, its class
- * has .bus = &pci_bus_class and .bus_info = &(struct pci_info). */
+ * has .bus = &pci_bus_class and .bus_info = &(struct pci_info).  The bus adds the properties addr, multifunction,
+ * rombar and romfile, and saves the configuration space.  Everything is called under the VM lock. */
 #ifndef BANTAM_HW_PCI_PCI_H
 #define BANTAM_HW_PCI_PCI_H
 
@@ -52,6 +53,7 @@ struct pci_dev {
     struct ram_block rom;
     struct pci_bar rom_bar;
     bool intx;             /* level of the pin as the device drives it */
+    bool intx_out;         /* what of it reaches the bus: low while INTX_DISABLE is set */
     uint8_t cap_end;       /* next free offset for capabilities */
     /* Called after the config space (and the BARs' mapping) changed by a guest write; may be NULL. */
     void (*config_written)(struct pci_dev *p, unsigned off, unsigned len);
@@ -66,9 +68,15 @@ struct pci_bus {
     struct { void (*set)(void *opaque, int pin, int level); void *opaque; } intx; /* pin 0..3 after swizzle: the board's PIRQ router */
     int intx_high[4];              /* wired-OR counts */
     unsigned slot_min;             /* first slot for automatic placement */
+    uint64_t mem_last;             /* last address that memory BARs decode: the CPU's physical address width */
+    /* What answers byte and word accesses to ports CF8h-CFBh, which the host bridge passes on: the south bridge's
+     * reset control register at CF9h.  Offsets are from CF8h; NULL: nobody. */
+    const struct region_ops *cf8_ops;
+    void *cf8_opaque;
 };
 
 extern const struct bus_class pci_bus_class;
+extern const struct state pci_dev_state[]; /* of struct pci_dev: for a class with .bus = NULL (a host bridge) */
 
 void pci_bus_init(struct pci_bus *b, struct vm *vm, const char *name, struct device *owner);
 void pci_bus_clear(struct pci_bus *b);
@@ -78,15 +86,28 @@ uint32_t pci_config_read(struct pci_bus *b, unsigned devfn, unsigned off, unsign
 void pci_config_write(struct pci_bus *b, unsigned devfn, unsigned off, uint32_t val, unsigned size);
 
 /* From realize.  The region in `bar` was set up by region_init_*; its size must be a power of two, at least 16 bytes
- * (memory) or 4 (I/O).  It is mapped and enabled as the guest programs the BAR and the command register. */
+ * (memory) or 4 (I/O).  It is mapped and enabled as the guest programs the BAR and the command register.  The bus removes
+ * it after the class's unrealize; a device that frees memory behind it there calls space_remove(&bar->region) first. */
 void pci_register_bar(struct pci_dev *p, unsigned n, struct pci_bar *bar, uint8_t type);
-/* Add an option ROM: from a file in the firmware path, or the class's default; the property romfile overrides. */
+/* Add an option ROM from the firmware path: the file of the property romfile, else default_file (may be NULL; a missing one is a
+ * warning). */
 bool pci_add_rom(struct pci_dev *p, const char *default_file, GError **err);
 /* Reserve a capability of `size` bytes and link it; returns its offset (never fails: asserts there is room). */
 unsigned pci_add_capability(struct pci_dev *p, uint8_t id, uint8_t size);
 
+/* Where BAR n is mapped now: false when it is not there or not decoded. */
+bool pci_bar_mapped(const struct pci_dev *p, unsigned n, uint64_t *addr);
+
 void pci_set_irq(struct pci_dev *p, bool level); /* INTx, honouring the disable bit and the status bit */
 /* The BIOS assigns nothing: set the reset values again (called by the bus for every function on reset, before the class's reset). */
 void pci_reset(struct pci_dev *p);
+/* Bring mapping, bus mastering and INTx in line with cfg, which was loaded from a snapshot; false: it is not ours. */
+bool pci_post_load(struct pci_dev *p);
+/* The same after a device changed writable bits of its own command register or BARs. */
+void pci_update(struct pci_dev *p);
+
+/* `info pci` */
+void pci_bus_describe(const struct pci_bus *b, GString *out);
+const char *pci_class_text(unsigned class_device, const char **fw_name); /* "Ethernet controller", "ethernet" or NULL */
 
 #endif

@@ -98,8 +98,7 @@ struct device *bench_add(struct bench *b, const struct device_class *cls, const 
     struct device *d = device_create(b->vm, cls, NULL, props, &err);
 
     g_assert_no_error(err);
-    if (cls->reset)
-        cls->reset(d);
+    device_reset(d);
     return d;
 }
 

@@ -189,15 +189,20 @@ struct device *device_find(struct vm *vm, const char *id)
     return NULL;
 }
 
+void device_reset(struct device *d)
+{
+    if (d->bus && d->bus->cls->reset)
+        d->bus->cls->reset(d->bus, d);
+    if (d->cls->reset)
+        d->cls->reset(d);
+}
+
 void device_reset_all(struct vm *vm)
 {
     space_begin(&vm->mem);
     space_begin(&vm->pio);
-    for (unsigned i = 0; i < vm->devices->len; i++) {
-        struct device *d = vm->devices->pdata[i];
-        if (d->cls->reset)
-            d->cls->reset(d);
-    }
+    for (unsigned i = 0; i < vm->devices->len; i++)
+        device_reset(vm->devices->pdata[i]);
     space_commit(&vm->pio);
     space_commit(&vm->mem);
 }
@@ -287,9 +292,9 @@ bool device_load(struct device *d, const uint8_t *data, size_t len, GError **err
     if (!load(d, NULL, data, data + len, err)) /* a dry run: nothing is stored unless all of it is good */
         return fail_prefix(err, "state of '%s'", d->name);
     load(d, d, data, data + len, NULL);
-    if (d->cls->post_load && !d->cls->post_load(d)) {
-        if (d->cls->reset)
-            d->cls->reset(d);
+    if ((d->bus && d->bus->cls->post_load && !d->bus->cls->post_load(d->bus, d)) ||
+        (d->cls->post_load && !d->cls->post_load(d))) {
+        device_reset(d);
         return fail(err, "state of '%s' is not consistent", d->name);
     }
     return true;

@@ -65,6 +65,8 @@ struct bus_class {
     bool (*attach)(struct bus *bus, struct device *dev, GError **err);
     void (*detach)(struct bus *bus, struct device *dev);
     bool (*is_full)(const struct bus *bus); /* may be NULL: never */
+    void (*reset)(struct bus *bus, struct device *dev);     /* before the class's; may be NULL */
+    bool (*post_load)(struct bus *bus, struct device *dev); /* likewise */
     /* The device's node in an Open Firmware path as SeaBIOS's bootorder has it, without what is above the
      * bus: "ide@1,1", "drive@0", "floppy@3f0".  Caller frees.  NULL: it has none. */
     char *(*fw_node)(const struct device *dev);
@@ -91,6 +93,7 @@ char *device_get(const struct device *d, const char *prop);
 bool device_realize(struct device *d, GError **err); /* on failure d can only be freed */
 void device_free(struct device *d);
 struct device *device_find(struct vm *vm, const char *id);
+void device_reset(struct device *d);    /* the bus's part, then the class's */
 void device_reset_all(struct vm *vm); /* in the order they were realized */
 
 /* Put d into the firmware's boot order (fw_cfg's "bootorder") at `bootindex` (lowest first; < 0: not at all).  The

@@ -18,9 +18,16 @@ enum prop_type {
     PT_MAC,   /* uint8_t[6] */
     PT_BLK,   /* struct blk *: the id of a -drive */
     PT_CHARDEV, /* struct chardev *: the id of a -chardev */
+    PT_CUSTOM,  /* an integer with a text form of its own: see struct prop_format */
 };
 
 enum on_off_auto { OOA_AUTO, OOA_ON, OOA_OFF };
+
+struct prop_format { /* PT_CUSTOM */
+    const char *type_text; /* for help: "slot[.function]" */
+    bool (*parse)(const char *name, const char *text, uint64_t *out, GError **err);
+    char *(*print)(uint64_t v); /* caller frees */
+};
 
 struct prop {
     const char *name;
@@ -32,6 +39,7 @@ struct prop {
     uint64_t min, max;   /* when max != 0 */
     const char *const *names; /* PT_ENUM; NULL at the end */
     const char *desc;
+    const struct prop_format *format; /* PT_CUSTOM */
 };
 
 #define PROP_(pt, T, f, d, ...) \
@@ -50,6 +58,7 @@ struct prop {
 #define PROP_ONOFFAUTO(T, f, d, ...) PROP_(PT_ONOFFAUTO, T, f, d, __VA_ARGS__)
 #define PROP_BLK(T, f, ...)     PROP_(PT_BLK, T, f, 0, __VA_ARGS__)
 #define PROP_CHARDEV(T, f, ...) PROP_(PT_CHARDEV, T, f, 0, __VA_ARGS__)
+#define PROP_CUSTOM(T, f, d, fmt, ...) PROP_(PT_CUSTOM, T, f, d, .format = (fmt), __VA_ARGS__)
 
 struct vm;
 
