@@ -23,6 +23,8 @@ struct console_ops {
     void (*update)(void *opaque, bool full, struct rect *dirty);
     /* The text on a text screen as UTF-8, lines ended by \n without trailing blanks; NULL in graphics modes.  Caller frees. */
     char *(*text)(void *opaque);
+    /* No UI watches any longer, until the next update that is not `full`: stop tracking what changes.  May be NULL. */
+    void (*idle)(void *opaque);
 };
 
 struct console {
@@ -47,9 +49,11 @@ static inline uint32_t *console_row(const struct console *con, int y)
 
 void console_update(struct console *con, bool full, struct rect *dirty);
 char *console_text(struct console *con);
+void console_idle(struct console *con); /* by a UI that stops watching (the last VNC client left) */
 struct console *console_first(struct vm *vm); /* NULL: no display */
 
-/* Screenshots (vmm/ui/screenshot.c): takes the VM lock itself around the update.  format is "png" or "ppm". */
+/* Screenshots (vmm/ui/screenshot.c): takes the VM lock itself around the update.  format is "png", "ppm", or NULL: by
+ * the end of the name, ppm when it says nothing.  The file appears whole or not at all. */
 bool screenshot_write(struct console *con, const char *path, const char *format, GError **err);
 
 #endif
