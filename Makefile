@@ -33,8 +33,8 @@ LIBS = $(CFG_LIBS) -lm -lpthread
 src = $(patsubst $(SRC)/%,%,$(wildcard $(addprefix $(SRC)/,$(1))))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
-LIB_C  := $(call src,vmm/base/*.c vmm/core/*.c vmm/block/*.c vmm/char/*.c vmm/ui/*.c vmm/boot/*.c hw/*.c hw/*/*.c)
-VMM_C  := $(call src,vmm/kvm/*.c vmm/control/*.c)
+LIB_C  := $(call src,vmm/base/*.c vmm/core/*.c vmm/block/*.c vmm/char/*.c vmm/ui/*.c vmm/boot/*.c vmm/control/*.c hw/*.c hw/*/*.c)
+VMM_C  := $(call src,vmm/kvm/*.c)
 LIB    := $(B)/libbantam.a
 GEN    := $(B)/bios/blobs.h
 

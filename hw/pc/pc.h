@@ -22,7 +22,10 @@ struct pc_smbios { /* -smbios */
     GPtrArray *files;     /* file=: raw structures, char * */
     char *type0[4];       /* vendor version date release */
     char *type1[7];       /* manufacturer product version serial uuid sku family */
-    char *type2[6], *type3[5], *type4[6], *type17[5];
+    char *type2[6];       /* manufacturer product version serial asset location */
+    char *type3[5];       /* manufacturer version serial asset sku */
+    char *type4[6];       /* sock_pfx manufacturer version serial asset part */
+    char *type17[6];      /* loc_pfx bank manufacturer serial asset part */
     GPtrArray *oem_strings; /* type 11 values */
 };
 
@@ -53,6 +56,7 @@ struct pc_config {
     const char *boot_order; /* "cad" */
     const char *boot_once;
     bool boot_menu, boot_strict;
+    bool no_fd_bootchk;   /* -no-fd-bootchk: SeaBIOS (CMOS 38h bit 0) takes a floppy without the boot signature */
     int splash_time, reboot_timeout; /* ms; -1: not given */
 
     enum rtc_base rtc_base;

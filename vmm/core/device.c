@@ -87,6 +87,16 @@ struct device *device_new(struct vm *vm, const struct device_class *cls, const c
     if (cls->bus)
         props_set_defaults(cls->bus->props, d);
     props_set_defaults(cls->props, d);
+    for (unsigned i = 0; vm->globals && i < vm->globals->len; i++) {
+        const struct device_global *g = vm->globals->pdata[i];
+        GError *err = NULL;
+        if (strcmp(g->driver, cls->name) != 0 && (!cls->alias || strcmp(g->driver, cls->alias) != 0))
+            continue;
+        if (!device_set(d, g->prop, g->value, &err)) {
+            warn_user("-global: %s", err->message);
+            g_error_free(err);
+        }
+    }
     return d;
 }
 

@@ -105,6 +105,11 @@ bool device_add_boot(struct device *d, int32_t bootindex, const char *suffix, GE
 struct device *device_create(struct vm *vm, const struct device_class *cls, const char *id, const char *props,
                              GError **err);
 
+/* -global: the default of a property for every device of that class, from device_new() on. */
+struct device_global {
+    char *driver, *prop, *value;
+};
+
 void device_save(struct device *d, GByteArray *out);
 bool device_load(struct device *d, const uint8_t *data, size_t len, GError **err); /* all or nothing is loaded */
 

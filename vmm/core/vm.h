@@ -92,6 +92,7 @@ struct vm {
     GHashTable *chardevs; /* id -> struct chardev * (chardev.h) */
     GPtrArray *consoles;  /* struct console *       (display.h) */
     GPtrArray *boot_order; /* struct boot_entry *, sorted by index, owned */
+    const GPtrArray *globals; /* struct device_global *, not owned; NULL: none */
     GQueue bhs;
     GQueue notifiers;
     struct input *input;  /* input.h */

@@ -1,0 +1,109 @@
+/* vmm/control/options.h - the command line, parsed and checked, with nothing created yet.
+ *
+ * options_parse() reads the whole line and makes every check that needs no machine: syntax, names, values, ids, slots.
+ * What it leaves to the makers is what only they can know (does the image exist, is the slot free).  The result is
+ * plain data, owned by `struct options`; the strings in `pc` point into it. */
+#ifndef BANTAM_CONTROL_OPTIONS_H
+#define BANTAM_CONTROL_OPTIONS_H
+
+#include "hw/pc/pc.h"
+#include "vmm/char/backend.h"
+#include "vmm/control/keyval.h"
+
+enum drive_if { DRIVE_IDE, DRIVE_FLOPPY, DRIVE_VIRTIO, DRIVE_NONE };
+enum drive_media { MEDIA_DISK, MEDIA_CDROM };
+
+struct opt_drive { /* -drive, -hda, -cdrom, -fda, the image on the command line */
+    const char *origin; /* the option, for messages */
+    char *id;           /* given, or QEMU's: "ide0-hd0", "ide1-cd0", "floppy0" */
+    int interface;      /* enum drive_if */
+    int32_t bus, unit, index; /* all filled in after parsing (DRIVE_NONE: -1) */
+    int media;          /* enum drive_media */
+    char *file;         /* NULL: no medium */
+    char *format;       /* NULL: guess */
+    bool snapshot;      /* -snapshot, snapshot=on */
+    int readonly;       /* enum on_off_auto: auto is read-only for CD-ROMs, else read-write */
+    char *cache;        /* writeback, none, ...; NULL: default */
+    int cache_writeback, cache_direct, cache_no_flush; /* cache.*: enum on_off_auto */
+    char *aio;          /* threads, native, io_uring; NULL: default */
+    char *werror, *rerror, *discard, *detect_zeroes, *serial;
+    int locking;        /* file.locking: enum on_off_auto */
+};
+
+struct opt_device { /* -device */
+    const struct device_class *cls;
+    char *id;           /* or NULL */
+    struct keyvals kv;  /* all but driver and id */
+};
+
+struct opt_monitor { /* -monitor, -mon, mon: */
+    char *chardev;      /* id */
+    bool qmp;
+    bool readline;      /* line editing: the other side is a terminal */
+};
+
+struct opt_memory_backend { /* -object memory-backend-* */
+    char *id;
+    char *type;         /* "memory-backend-ram" ... */
+    uint64_t size;
+    struct ram_source source;
+    char *path;
+};
+
+enum watchdog_action { WATCHDOG_RESET, WATCHDOG_SHUTDOWN, WATCHDOG_POWEROFF, WATCHDOG_PAUSE, WATCHDOG_DEBUG, WATCHDOG_NONE,
+                       WATCHDOG_INJECT_NMI };
+
+struct options {
+    struct pc_config pc;  /* all plain values; the backends' pointers stay NULL until options_open() */
+    char *text;           /* not NULL: -help, -version, -device help ...: print this and exit with 0 */
+
+    GPtrArray *drives;    /* struct opt_drive * */
+    GPtrArray *devices;   /* struct opt_device * */
+    GPtrArray *chardevs;  /* struct chardev_config *, those of -serial, -monitor ... included */
+    GPtrArray *monitors;  /* struct opt_monitor * */
+    GPtrArray *backends;  /* struct opt_memory_backend * */
+    GPtrArray *globals;   /* struct device_global * (core/device.h) */
+    GPtrArray *traces;    /* char *: globs */
+    char *serial[PC_N_SERIAL]; /* chardev id, NULL: no such port */
+    char *debugcon;       /* chardev id, or NULL */
+
+    struct ram_source ram; /* where main memory comes from */
+    char *cpu;            /* -cpu, NULL: the default */
+    char *accel_props;    /* what -accel kvm,... says beyond the name; NULL: nothing */
+    char *kernel, *initrd, *append;
+    bool demo;
+    bool no_pit_reinjection; /* -no-kvm-pit-reinjection: pc.pit_lost_tick_delay is off */
+
+    bool start_paused;    /* -S */
+    bool nographic;
+    int on_reboot, on_shutdown, on_panic; /* enum action */
+    int on_watchdog;      /* enum watchdog_action */
+    bool debug_threads;
+    char *process_name;   /* -name process= */
+    bool mlock, cpu_pm;   /* -overcommit */
+    char *log_file;       /* -D, -trace file= */
+    bool guest_errors;    /* -d guest_errors */
+    bool timestamps;      /* -msg timestamp=on */
+    char *pidfile;
+    bool daemonize;
+    char *runas, *chroot_dir;
+    char *keymap;         /* -k */
+
+    struct opt_state *state; /* while parsing */
+};
+
+/* argv as main() has it.  On failure *err is set, and options_free() is still called by the caller. */
+bool options_parse(struct options *o, int argc, char **argv, GError **err);
+void options_free(struct options *o);
+
+/* Open the chardevs, and put them where they belong: pc.serial[], pc.debugcon.  Drives are not opened here. */
+bool options_open_chardevs(struct options *o, struct vm *vm, GError **err);
+/* log_enable() for -trace, -D, -d; and the globals, into the VM. */
+bool options_apply_log(const struct options *o, struct vm *vm, GError **err);
+/* Make every -device, in order.  After pc_create(). */
+bool options_create_devices(struct options *o, struct vm *vm, GError **err);
+
+/* Documentation of an option for tests and the manual page: name i, or NULL past the end. */
+const char *options_name(unsigned i);
+
+#endif
