@@ -24,6 +24,7 @@ struct kvm_config {
     struct cpu_topology topo;
     enum action on_internal_error; /* ACTION_PAUSE, or else the process ends with EXIT_KVM_INTERNAL */
     bool cpu_pm;     /* -overcommit cpu-pm=on: HLT, MWAIT, PAUSE don't exit */
+    const char *device; /* -accel kvm,device=; NULL: "/dev/kvm" */
 };
 
 /* Is /dev/kvm there and good enough, are the -cpu text and the topology?  Creates no VM. */
