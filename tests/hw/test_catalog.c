@@ -1,0 +1,350 @@
+/* tests/hw/test_catalog.c - what holds for every device class there is: tables cover the struct; random accesses
+ * do no harm; a second reset changes nothing; saved, loaded into a second instance, and every byte that a guest
+ * can see is equal; damaged state is refused or harmless. */
+#include "hw/catalog.h"
+#include "hw/pci/pci.h"
+#include "tests/hw/bench.h"
+
+enum { ACCESSES = 4000, MAX_READS = 4096 };
+
+#define complain(...) (g_test_message(__VA_ARGS__), g_test_fail())
+
+/* --- a machine for one device --------------------------------------------------------------------- */
+
+struct rig {
+    struct bench *b;
+    struct device *d;
+};
+
+static struct device *create(struct bench *b, const char *name, const char *props)
+{
+    const struct device_class *cls = device_class_find(name);
+    GError *err = NULL;
+
+    g_assert_nonnull(cls);
+    struct device *d = device_create(b->vm, cls, NULL, props, &err);
+    if (!d)
+        g_error("%s,%s: %s", name, props ? props : "", err->message);
+    return d;
+}
+
+/* What a class needs around it: the bus it plugs into, and what it must be told. */
+static struct rig make(const struct device_class *cls)
+{
+    struct rig r = { .b = bench_new(16 * MiB) };
+    const char *bus = cls->bus ? cls->bus->name : "", *props = NULL;
+
+    bench_blk(r.b, "disk", 4 * MiB);
+    bench_blk(r.b, "floppy", 1440 * KiB);
+    bench_chardev(r.b, "chr");
+    if (!strcmp(bus, "PCI") || !strcmp(bus, "IDE"))
+        create(r.b, "i440FX", NULL);
+    if (!strcmp(bus, "IDE"))
+        create(r.b, "piix3-ide", NULL);
+    if (!strcmp(bus, "floppy-bus"))
+        create(r.b, "isa-fdc", NULL);
+    for (const struct prop *p = cls->props; p && p->type != PT_END; p++) {
+        if (p->type == PT_BLK && !strcmp(p->name, "drive"))
+            props = !strcmp(bus, "IDE") ? "drive=disk" : "drive=floppy";
+        else if (p->type == PT_CHARDEV)
+            props = "chardev=chr";
+        else if (!strcmp(p->name, "lost_tick_policy") && prop_find(cls->props, "clock"))
+            props = "base=datetime,clock=vm"; /* not the host's time: it differs from one instance to the next */
+    }
+    r.d = create(r.b, cls->name, props);
+    device_reset_all(r.b->vm);
+    bench_run(r.b);
+    return r;
+}
+
+static void done(struct rig *r)
+{
+    bench_free(r->b);
+}
+
+/* --- tables ----------------------------------------------------------------------------------------- */
+
+static void cover(uint8_t *map, size_t size, size_t off, size_t len)
+{
+    g_assert_cmpuint(off + len, <=, size);
+    memset(map + off, 1, len);
+}
+
+static void cover_tables(uint8_t *map, size_t size, const struct prop *props, const struct state *state)
+{
+    for (const struct prop *p = props; p && p->type != PT_END; p++)
+        cover(map, size, p->offset, p->size);
+    for (const struct state *s = state; s && s->type != ST_END; s++)
+        cover(map, size, s->offset, s->elem * s->count);
+}
+
+/* Bytes that no entry names, beyond padding: a field was forgotten. */
+static void check_gaps(const char *what, const uint8_t *map, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        size_t n = 0;
+        while (i + n < size && !map[i + n])
+            n++;
+        if (n >= 8 || (n && (i + n) % 8 && (i + n) % 4 && (i + n) % 2))
+            complain("%s: bytes %zu to %zu are in no table", what, i, i + n);
+        i += n;
+    }
+}
+
+static void check_sub(const char *what, const struct state *state)
+{
+    for (const struct state *s = state; s && s->type != ST_END; s++) {
+        if (s->type != ST_STRUCT)
+            continue;
+        uint8_t *map = g_malloc0(s->elem);
+        if (s->sub == pci_bus_class.state) { /* a host bridge is a function of the bus that it makes */
+            cover(map, s->elem, 0, sizeof(struct device));
+            cover_tables(map, s->elem, pci_bus_class.props, NULL);
+        }
+        cover_tables(map, s->elem, NULL, s->sub);
+        char *name = g_strdup_printf("%s.%s", what, s->name);
+        check_gaps(name, map, s->elem);
+        check_sub(name, s->sub);
+        g_free(name);
+        g_free(map);
+    }
+}
+
+static void test_tables(gconstpointer data)
+{
+    const struct device_class *cls = data;
+    uint8_t *map = g_malloc0(cls->size);
+
+    g_assert_nonnull(cls->desc);
+    cover(map, cls->size, 0, sizeof(struct device));
+    if (cls->bus)
+        cover_tables(map, cls->size, cls->bus->props, cls->bus->state);
+    cover_tables(map, cls->size, cls->props, cls->state);
+    check_gaps(cls->name, map, cls->size);
+    check_sub(cls->name, cls->state);
+    for (const struct prop *p = cls->props; p && p->type != PT_END; p++)
+        if (!p->desc && strcmp(p->name, "drive") != 0 && strcmp(p->name, "chardev") != 0)
+            g_test_message("%s.%s has no description", cls->name, p->name);
+    g_free(map);
+}
+
+/* --- what a guest sees -------------------------------------------------------------------------------- */
+
+static bool of_device(const struct rig *r, const struct region *reg)
+{
+    (void) r;
+    return reg->kind == REGION_IO && reg->enabled;
+}
+
+static struct region *pick(const struct rig *r, struct space *sp, GRand *rnd)
+{
+    for (int tries = 0; tries < 20; tries++) {
+        struct region *reg = sp->regions->pdata[g_rand_int_range(rnd, 0, (gint32) sp->regions->len)];
+        if (of_device(r, reg) && reg->size)
+            return reg;
+    }
+    return NULL;
+}
+
+static uint64_t random_value(GRand *rnd)
+{
+    switch (g_rand_int_range(rnd, 0, 5)) {
+    case 0: return 0;
+    case 1: return UINT64_MAX;
+    case 2: return 1ULL << g_rand_int_range(rnd, 0, 64);
+    default: return (uint64_t) g_rand_int(rnd) << 32 | g_rand_int(rnd);
+    }
+}
+
+static void random_access(struct rig *r, GRand *rnd)
+{
+    struct space *sp = g_rand_int_range(rnd, 0, 4) ? &r->b->vm->pio : &r->b->vm->mem;
+    struct region *reg = sp->regions->len ? pick(r, sp, rnd) : NULL;
+
+    if (g_rand_int_range(rnd, 0, 40) == 0)
+        clock_step(r->b, g_rand_int_range(rnd, 1, 100) * NS_PER_MS / 7);
+    if (g_rand_int_range(rnd, 0, 20) == 0)
+        bench_run(r->b);
+    if (!reg)
+        return;
+    unsigned size = 1U << g_rand_int_range(rnd, 0, sp == &r->b->vm->pio ? 3 : 4);
+    uint64_t off = reg->size > 1 << 20 ? g_rand_int(rnd) % (1 << 20) : (uint64_t) g_rand_int_range(rnd, 0, (gint32) reg->size);
+    if (g_rand_boolean(rnd))
+        space_write(sp, reg->base + off, random_value(rnd), size);
+    else
+        space_read(sp, reg->base + off, size);
+}
+
+/* PCI functions: configuration writes, so that BARs move and switch. */
+static void random_config(struct rig *r, GRand *rnd)
+{
+    if (!r->d->cls->bus || strcmp(r->d->cls->bus->name, "PCI") != 0)
+        return;
+    struct pci_dev *p = container_of(r->d, struct pci_dev, dev);
+    unsigned size = 1U << g_rand_int_range(rnd, 0, 3), off = (unsigned) g_rand_int_range(rnd, 0, 256) & ~(size - 1);
+    if (g_rand_boolean(rnd))
+        pci_config_write(p->pci, p->devfn, off, (uint32_t) random_value(rnd), size);
+    else
+        pci_config_read(p->pci, p->devfn, off, size);
+}
+
+static void stir(struct rig *r, GRand *rnd, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        random_access(r, rnd);
+        if (i % 50 == 0)
+            random_config(r, rnd);
+    }
+    bench_run(r->b);
+}
+
+static void test_random(gconstpointer data)
+{
+    struct rig r = make(data);
+    GRand *rnd = g_rand_new_with_seed(g_test_rand_int());
+
+    stir(&r, rnd, ACCESSES);
+    device_reset_all(r.b->vm);
+    bench_run(r.b);
+    stir(&r, rnd, ACCESSES / 4);
+    g_rand_free(rnd);
+    done(&r);
+}
+
+static GByteArray *save(struct rig *r)
+{
+    GByteArray *a = g_byte_array_new();
+
+    device_save(r->d, a);
+    return a;
+}
+
+/* Complain about the first field that differs (the format is that of state.c: name, element size, count, elements). */
+static void same_state(const char *what, const struct device_class *cls, const GByteArray *a, const GByteArray *b)
+{
+    for (size_t at = 0; at < a->len && at < b->len;) {
+        size_t head = 1u + a->data[at] + 8, len = (size_t) ld_le32(a->data + at + head - 8) * ld_le32(a->data + at + head - 4);
+        if (at + head + len > b->len || memcmp(a->data + at, b->data + at, head + len) != 0) {
+            size_t i = 0;
+            while (at + i < b->len && a->data[at + i] == b->data[at + i])
+                i++;
+            complain("%s: %s: %.*s differs at byte %zu of %zu: %02x, %02x", cls->name, what, a->data[at], a->data + at + 1,
+                     i - head, len, a->data[at + i], b->data[at + i]);
+            return;
+        }
+        at += head + len;
+    }
+    g_assert_cmpuint(a->len, ==, b->len);
+}
+
+static void test_reset_twice(gconstpointer data)
+{
+    struct rig r = make(data);
+    GRand *rnd = g_rand_new_with_seed(g_test_rand_int());
+
+    stir(&r, rnd, ACCESSES / 2);
+    device_reset_all(r.b->vm);
+    bench_run(r.b);
+    GByteArray *once = save(&r);
+    device_reset_all(r.b->vm);
+    bench_run(r.b);
+    GByteArray *twice = save(&r);
+    same_state("a second reset", r.d->cls, once, twice);
+    g_byte_array_unref(once);
+    g_byte_array_unref(twice);
+    g_rand_free(rnd);
+    done(&r);
+}
+
+/* Read everything in the same order on both: what reading changes, it changes alike. */
+static void compare(struct rig *x, struct rig *y)
+{
+    const struct device_class *cls = x->d->cls;
+    struct space *spaces[2][2] = { { &x->b->vm->pio, &y->b->vm->pio }, { &x->b->vm->mem, &y->b->vm->mem } };
+
+    for (int i = 0; i < 2; i++) {
+        const struct view *v = spaces[i][0]->view;
+        g_assert_cmpuint(v->n, ==, spaces[i][1]->view->n);
+        for (unsigned k = 0; k < v->n; k++) {
+            const struct range range = v->ranges[k], other = spaces[i][1]->view->ranges[k];
+            g_assert_true(range.addr == other.addr && range.size == other.size);
+            for (uint64_t o = 0; o < MIN(range.size, MAX_READS) && range.r->kind == REGION_IO; o++) {
+                uint64_t p = space_read(spaces[i][0], range.addr + o, 1), q = space_read(spaces[i][1], range.addr + o, 1);
+                if (p != q) {
+                    complain("%s: after loading, %s+0x%" PRIx64 " reads %02x, not %02x", cls->name, range.r->name, o, (unsigned) q,
+                            (unsigned) p);
+                    return;
+                }
+            }
+        }
+    }
+    GByteArray *a = save(x), *b = save(y);
+    same_state("after loading and reading", cls, a, b);
+    g_byte_array_unref(a);
+    g_byte_array_unref(b);
+}
+
+static void test_save_load(gconstpointer data)
+{
+    struct rig x = make(data), y = make(data);
+    guint32 seed = (guint32) g_test_rand_int();
+    GRand *rnd = g_rand_new_with_seed(seed);
+    GError *err = NULL;
+
+    /* RAM contents and what the other devices of the two machines went through must be alike */
+    GRand *rnd2 = g_rand_new_with_seed(seed);
+    stir(&x, rnd, ACCESSES / 2);
+    stir(&y, rnd2, ACCESSES / 2);
+    device_reset(y.d);
+    bench_run(y.b);
+    GByteArray *a = save(&x);
+    if (!device_load(y.d, a->data, a->len, &err))
+        g_error("%s", err->message);
+    compare(&x, &y);
+    g_byte_array_unref(a);
+    g_rand_free(rnd);
+    g_rand_free(rnd2);
+    done(&x);
+    done(&y);
+}
+
+/* State from a file is hostile: flip bytes; what is not refused must do no harm. */
+static void test_hostile_state(gconstpointer data)
+{
+    struct rig r = make(data);
+    GRand *rnd = g_rand_new_with_seed(g_test_rand_int());
+    GByteArray *good = save(&r);
+
+    for (int i = 0; i < 100 && good->len; i++) {
+        uint8_t *bad = g_memdup2(good->data, good->len);
+        for (int n = g_rand_int_range(rnd, 1, 12); n; n--)
+            bad[g_rand_int_range(rnd, 0, (gint32) good->len)] = (uint8_t) g_rand_int(rnd);
+        GError *err = NULL;
+        if (!device_load(r.d, bad, good->len, &err))
+            g_clear_error(&err);
+        stir(&r, rnd, 60);
+        clock_step(r.b, 20 * NS_PER_MS);
+        g_free(bad);
+    }
+    g_byte_array_unref(good);
+    g_rand_free(rnd);
+    done(&r);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*fn)(gconstpointer);
+    } tests[] = { { "tables", test_tables }, { "random", test_random }, { "reset-twice", test_reset_twice },
+                  { "save-load", test_save_load }, { "hostile-state", test_hostile_state } };
+
+    g_test_init(&argc, &argv, NULL);
+    for (unsigned i = 0; device_catalog[i]; i++)
+        for (unsigned k = 0; k < G_N_ELEMENTS(tests); k++) {
+            char *path = g_strdup_printf("/catalog/%s/%s", device_catalog[i]->name, tests[k].name);
+            g_test_add_data_func(path, device_catalog[i], tests[k].fn);
+            g_free(path);
+        }
+    return g_test_run();
+}
