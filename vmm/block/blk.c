@@ -36,11 +36,25 @@ void blk_drain(struct blk *blk)
     blk->ops->drain(blk);
 }
 
+void blk_plug(struct blk *blk)
+{
+    if (blk->ops->plug)
+        blk->ops->plug(blk, true);
+}
+
+void blk_unplug(struct blk *blk)
+{
+    if (blk->ops->plug)
+        blk->ops->plug(blk, false);
+}
+
 void blk_set_tray(struct blk *blk, bool open, bool eject)
 {
     blk->tray_open = open;
-    if (open && eject && blk->present && blk->ops->eject)
+    if (open && eject && blk->present && blk->ops->eject) {
+        blk_drain(blk);
         blk->ops->eject(blk);
+    }
 }
 
 struct sync_read {

@@ -47,6 +47,7 @@ struct blk_ops { /* the backend; tests make their own */
     void (*submit)(struct blk *blk, struct blk_req *req);
     void (*cancel)(struct blk *blk, struct blk_req *req); /* may be NULL; see blk_drain */
     void (*drain)(struct blk *blk);  /* returns when nothing is in flight; callbacks have run */
+    void (*plug)(struct blk *blk, bool on); /* may be NULL */
     void (*eject)(struct blk *blk);  /* the guest opened (true) the tray: image is closed */
     void (*free)(struct blk *blk);
 };
@@ -60,7 +61,8 @@ struct blk { /* first member of the backend's struct */
     bool present;       /* a medium is in */
     bool read_only;
     bool removable;     /* made for media=cdrom or a floppy */
-    bool write_cache;   /* guest-visible write cache: FLUSH needed; false: every write is durable when done */
+    bool write_cache;   /* guest-visible write cache: FLUSH needed; false: every write is durable when done.  A device
+                         * may change it (it flushes before it turns it off) */
     char *serial;       /* -drive serial=, or NULL */
     struct device *dev; /* who uses it: a second one is refused */
     const struct blk_dev_ops *dev_ops;
@@ -76,8 +78,12 @@ void blk_detach(struct blk *blk); /* drains first; blk may be NULL */
 
 void blk_submit(struct blk *blk, struct blk_req *req);
 
+/* Around several submits: they may go to the kernel together.  Nests; nothing waits for long. */
+void blk_plug(struct blk *blk);
+void blk_unplug(struct blk *blk);
+
 /* Wait until no request of this blk is in flight, running their `done`s: called in the exec with the VM lock held
- * (reset of a device with DMA in flight), so `done` may come from inside. */
+ * (reset of a device with DMA in flight), so `done` may come from inside.  A request that werror=stop keeps ends with its error. */
 void blk_drain(struct blk *blk);
 
 /* The guest opened or closed the tray; opening with `eject` removes the medium. */

@@ -89,6 +89,7 @@ struct vm {
     GPtrArray *devices; /* struct device *, in the order of realize; owned */
     GPtrArray *buses;   /* struct bus *, not owned */
     GHashTable *blks;   /* id -> struct blk *     (block.h) */
+    struct blk_pool *blk_pool; /* the drives' worker threads, NULL while there is no drive */
     GHashTable *chardevs; /* id -> struct chardev * (chardev.h) */
     GPtrArray *consoles;  /* struct console *       (display.h) */
     GPtrArray *boot_order; /* struct boot_entry *, sorted by index, owned */

@@ -1,0 +1,360 @@
+/* vmm/block/drive.c - a drive's life: opened, its media changed, stopped and continued with the VM, closed. */
+#include "vmm/block/drive_int.h"
+
+#include <errno.h>
+
+/* --- media ------------------------------------------------------------------------------------- */
+
+/* *used: the format's name, for the user. */
+static struct bnode *open_layers(struct drive *d, const char *path, const char *format, bool read_only,
+                                 const char **used, GError **err)
+{
+    struct drive_config *cfg = &d->cfg;
+    bool snapshot = cfg->snapshot && !read_only;
+    struct bopen o = {
+        .who = d->who, .path = path, .read_only = read_only || snapshot, .direct = d->direct,
+        .native = cfg->aio == AIO_NATIVE, .lock = cfg->locking != OOA_OFF, .lock_forced = cfg->locking == OOA_ON,
+        .vm = d->blk.vm,
+    };
+
+    if (g_str_has_prefix(path, "file:"))
+        o.path = path += 5;
+    struct bnode *n = file_open(&d->ctx, &o, err);
+    if (n && cfg->cut_log)
+        n = cut_open(n, cfg->cut_log, err) ?: (fail_prefix(err, "%s", d->who), NULL);
+    if (n)
+        n = format_open(n, format, &o, err);
+    *used = n ? n->cls->name : NULL;
+    if (n && snapshot)
+        n = overlay_open(n, &o, err);
+    if (n && cfg->inject)
+        n = inject_open(n, cfg->inject, err) ?: (fail_prefix(err, "%s", d->who), NULL);
+    return n;
+}
+
+static void insert(struct drive *d, struct bnode *root, const char *path, const char *format, bool read_only)
+{
+    d->root = root;
+    d->file = g_strdup(path);
+    d->format = g_strdup(format);
+    d->blk.read_only = read_only;
+    d->blk.size = root->size;
+    d->blk.present = true;
+    d->blk.tray_open = false;
+}
+
+/* Nothing is in flight. */
+static void remove_medium(struct drive *d)
+{
+    int err = drive_flush_now(d);
+
+    if (err)
+        warn_user("%s: the last flush of '%s' failed: %s", d->who, d->file, g_strerror(err));
+    node_close(d->root);
+    d->root = NULL;
+    g_clear_pointer(&d->file, g_free);
+    g_clear_pointer(&d->format, g_free);
+    d->blk.present = false;
+    d->blk.size = 0;
+}
+
+void drive_eject_op(struct blk *blk)
+{
+    struct drive *d = as_drive(blk);
+
+    blk_drain(blk);
+    if (d->root)
+        remove_medium(d);
+}
+
+static void tell_media(struct blk *blk)
+{
+    if (blk->dev_ops && blk->dev_ops->media_changed)
+        blk->dev_ops->media_changed(blk->dev_opaque, blk->present);
+}
+
+static bool tray_unlocked(struct drive *d, GError **err)
+{
+    struct blk *blk = &d->blk;
+
+    if (blk->tray_open || !blk->dev_ops || !blk->dev_ops->tray_locked || !blk->dev_ops->tray_locked(blk->dev_opaque))
+        return true;
+    if (blk->dev_ops->eject_request)
+        blk->dev_ops->eject_request(blk->dev_opaque);
+    return fail(err, "%s: the guest has locked the tray; it was asked to eject, try again (or eject -f)", d->who);
+}
+
+static bool is_drive(struct blk *blk, GError **err)
+{
+    return blk->ops == &drive_ops || fail(err, "drive '%s' has no changeable image", blk->id);
+}
+
+bool drive_eject(struct blk *blk, bool force, GError **err)
+{
+    if (!is_drive(blk, err))
+        return false;
+    struct drive *d = as_drive(blk);
+    if (!blk->removable)
+        return fail(err, "%s is not removable", d->who);
+    if (!force && !tray_unlocked(d, err))
+        return false;
+    drive_eject_op(blk);
+    blk->tray_open = true;
+    tell_media(blk);
+    return true;
+}
+
+bool drive_change_medium(struct blk *blk, const char *path, const char *format, enum drive_mode mode, GError **err)
+{
+    if (!is_drive(blk, err))
+        return false;
+    struct drive *d = as_drive(blk);
+    const char *used;
+    bool ro = d->kind_read_only || mode == DRIVE_MODE_READ_ONLY || (mode == DRIVE_MODE_RETAIN && d->config_read_only);
+    if (!blk->removable)
+        return fail(err, "%s is not removable: its medium can't be changed", d->who);
+    if (!tray_unlocked(d, err))
+        return false;
+    blk_drain(blk);
+    node_lock(d->root, false); /* the new one may be the same file */
+    struct bnode *root = open_layers(d, path, format, ro, &used, err);
+    if (!root) {
+        int e = node_lock(d->root, true);
+        if (e)
+            warn_user("%s: '%s' could not be locked again: %s", d->who, d->file, g_strerror(e));
+        return false;
+    }
+    if (d->root) {
+        remove_medium(d);
+        tell_media(blk);
+    }
+    insert(d, root, path, used, ro);
+    tell_media(blk);
+    return true;
+}
+
+bool drive_resize(struct blk *blk, uint64_t size, GError **err)
+{
+    if (!is_drive(blk, err))
+        return false;
+    struct drive *d = as_drive(blk);
+    if (!d->root)
+        return fail(err, "%s has no medium", d->who);
+    if (!size || size % 512 || size > INT64_MAX)
+        return fail(err, "%s: a size of %" PRIu64 " bytes is no multiple of 512", d->who, size);
+    drive_wait(d);
+    int e = node_resize(d->root, size);
+    if (e)
+        return fail(err, "%s: cannot resize '%s' to %" PRIu64 " bytes: %s", d->who, d->file, size, g_strerror(e));
+    blk->size = d->root->size;
+    if (blk->dev_ops && blk->dev_ops->resized)
+        blk->dev_ops->resized(blk->dev_opaque);
+    return true;
+}
+
+bool drive_uses_file(struct blk *blk, uint64_t dev, uint64_t ino)
+{
+    return blk->ops == &drive_ops && file_same(as_drive(blk)->root, dev, ino);
+}
+
+/* --- stop and continue ------------------------------------------------------------------------- */
+
+struct call {
+    struct drive *d;
+    void (*fn)(struct drive *d);
+    GMutex mutex;
+    GCond cond;
+    bool done;
+};
+
+static void call_job(void *opaque)
+{
+    struct call *c = opaque;
+
+    c->fn(c->d);
+    g_mutex_lock(&c->mutex);
+    c->done = true;
+    g_cond_signal(&c->cond);
+    g_mutex_unlock(&c->mutex);
+}
+
+/* Run fn inside the drive's exec and wait for it. */
+static void call_inside(struct drive *d, void (*fn)(struct drive *d))
+{
+    if (d->blk.exec->main) {
+        exec_enter(d->blk.exec);
+        fn(d);
+        exec_leave(d->blk.exec);
+        return;
+    }
+    struct call c = { .d = d, .fn = fn };
+    g_mutex_init(&c.mutex);
+    g_cond_init(&c.cond);
+    exec_post(d->blk.exec, call_job, &c);
+    g_mutex_lock(&c.mutex);
+    while (!c.done)
+        g_cond_wait(&c.cond, &c.mutex);
+    g_mutex_unlock(&c.mutex);
+    g_mutex_clear(&c.mutex);
+    g_cond_clear(&c.cond);
+}
+
+static void quiesce(struct drive *d)
+{
+    drive_wait(d);
+    int err = drive_flush_now(d);
+    if (err)
+        warn_user("%s: flushing '%s' failed: %s", d->who, d->file, g_strerror(err));
+}
+
+static void on_phase(void *opaque, enum vm_phase phase)
+{
+    struct drive *d = opaque;
+
+    if (phase == PHASE_STOPPED)
+        call_inside(d, quiesce);
+    else if (phase == PHASE_CONTINUE && d->kept)
+        call_inside(d, drive_retry);
+}
+
+void drive_set_exec(struct blk *blk, struct exec *e)
+{
+    struct drive *d = as_drive(blk);
+
+    drive_wait(d);
+    bctx_move(&d->ctx, e);
+    blk->exec = e;
+}
+
+/* --- opening and closing ----------------------------------------------------------------------- */
+
+struct blk *drive_find(struct vm *vm, const char *id)
+{
+    return g_hash_table_lookup(vm->blks, id);
+}
+
+static char *default_id(struct vm *vm, const struct drive_config *cfg)
+{
+    static const char *const names[] = { "ide", "floppy", "virtio", "none" };
+    const char *kind = cfg->media == MEDIA_CDROM ? "cd" : "hd";
+    bool ide = cfg->interface == DRIVE_IDE;
+
+    for (unsigned i = cfg->index == DRIVE_UNSET ? 0 : cfg->index;; i++) {
+        unsigned bus = cfg->bus != DRIVE_UNSET ? cfg->bus : i / 2, unit = cfg->unit != DRIVE_UNSET ? cfg->unit : i % 2;
+        char *id = ide ? g_strdup_printf("ide%u-%s%u", bus, kind, unit)
+                       : g_strdup_printf("%s%u", names[cfg->interface], i);
+        if (!drive_find(vm, id) || (ide && cfg->bus != DRIVE_UNSET && cfg->unit != DRIVE_UNSET))
+            return id;
+        g_free(id);
+    }
+}
+
+static bool enabled(int ooa, bool by_cache)
+{
+    return ooa == OOA_AUTO ? by_cache : ooa == OOA_ON;
+}
+
+static void drive_free_parts(struct drive *d)
+{
+    node_close(d->root);
+    if (d->ctx.watch)
+        bctx_clear(&d->ctx);
+    g_free(d->blk.id);
+    g_free(d->blk.serial);
+    g_free(d->who);
+    g_free(d->file);
+    g_free(d->format);
+    g_free(d->cfg.cut_log);
+    g_free(d->cfg.inject);
+    g_free(d);
+}
+
+struct blk *drive_open(struct vm *vm, const struct drive_config *cfg, GError **err)
+{
+    struct drive *d = g_new0(struct drive, 1);
+    bool cd = cfg->media == MEDIA_CDROM, ro = cfg->read_only || cd;
+
+    d->blk = (struct blk){
+        .ops = &drive_ops, .vm = vm, .exec = &vm->main, .read_only = ro,
+        .id = cfg->id && *cfg->id ? g_strdup(cfg->id) : default_id(vm, cfg),
+        .removable = cd || cfg->interface == DRIVE_FLOPPY,
+        .write_cache = enabled(cfg->cache_writeback, cfg->cache != CACHE_WRITETHROUGH && cfg->cache != CACHE_DIRECTSYNC),
+        .serial = g_strdup(cfg->serial),
+    };
+    d->who = g_strdup_printf("drive '%s'", d->blk.id);
+    d->cfg = *cfg;
+    d->cfg.cut_log = g_strdup(cfg->cut_log);
+    d->cfg.inject = g_strdup(cfg->inject);
+    d->cfg.file = d->cfg.format = d->cfg.id = d->cfg.serial = d->cfg.throttling = NULL;
+    d->direct = enabled(cfg->cache_direct, cfg->cache == CACHE_NONE || cfg->cache == CACHE_DIRECTSYNC);
+    d->no_flush = enabled(cfg->cache_no_flush, cfg->cache == CACHE_UNSAFE);
+    d->config_read_only = cfg->read_only;
+    d->kind_read_only = cd;
+    d->kept_tail = &d->kept;
+    d->io_status = "ok";
+    d->nowhere.ctx = &d->ctx;
+
+    const char *path = cfg->file && *cfg->file ? cfg->file : NULL;
+    bool ok = drive_config_check(cfg, d->who, err);
+    if (ok && drive_find(vm, d->blk.id))
+        ok = fail(err, "%s: there is already a drive with this id", d->who);
+    if (ok && !path && !d->blk.removable)
+        ok = fail(err, "%s: file= is missing (only a CD-ROM or floppy drive may be empty)", d->who);
+    if (ok && !bctx_init(&d->ctx, vm, &vm->main, err))
+        ok = fail_prefix(err, "%s", d->who);
+    const char *used = NULL;
+    struct bnode *root = ok && path ? open_layers(d, path, cfg->format, ro, &used, err) : NULL;
+    if (!ok || (path && !root)) {
+        drive_free_parts(d);
+        return NULL;
+    }
+    if (root)
+        insert(d, root, path, used, ro);
+    g_hash_table_insert(vm->blks, d->blk.id, &d->blk);
+    d->notifier = (struct vm_notifier){ .fn = on_phase, .opaque = d };
+    vm_add_notifier(vm, &d->notifier);
+    return &d->blk;
+}
+
+void drive_close(struct blk *blk)
+{
+    if (!blk || blk->ops != &drive_ops)
+        return;
+    struct drive *d = as_drive(blk);
+
+    blk_drain(blk);
+    blk_detach(blk);
+    if (d->root)
+        remove_medium(d);
+    vm_remove_notifier(blk->vm, &d->notifier);
+    g_hash_table_remove(blk->vm->blks, blk->id);
+    drive_free_parts(d);
+}
+
+void drive_close_all(struct vm *vm)
+{
+    GList *all = g_hash_table_get_values(vm->blks);
+
+    for (GList *l = all; l; l = l->next)
+        drive_close(l->data);
+    g_list_free(all);
+}
+
+bool drive_query(struct blk *blk, struct drive_info *info)
+{
+    static const char *const caches[2][2] = { { "writethrough", "writeback" }, { "directsync", "none" } };
+    static const char *const aios[] = { "threads", "native" };
+
+    if (blk->ops != &drive_ops)
+        return false;
+    struct drive *d = as_drive(blk);
+    *info = (struct drive_info){
+        .file = d->file, .format = d->format, .aio = aios[d->cfg.aio], .io_status = d->io_status,
+        .cache = d->no_flush ? "unsafe" : caches[d->direct][blk->write_cache],
+        .snapshot = d->cfg.snapshot && d->root && !blk->read_only,
+        .locked = blk->dev_ops && blk->dev_ops->tray_locked && blk->dev_ops->tray_locked(blk->dev_opaque),
+    };
+    for (struct blk_req *r = d->kept; r; r = r->next)
+        info->kept++;
+    return true;
+}

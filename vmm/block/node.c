@@ -1,0 +1,321 @@
+/* vmm/block/node.c - requests between layers, and where they complete. */
+#include "vmm/block/node.h"
+#include "vmm/core/vm.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* --- completion -------------------------------------------------------------------------------- */
+
+static void signal_ready(struct bctx *c)
+{
+    uint64_t one = 1;
+
+    while (write(c->efd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+}
+
+static void clear_ready(struct bctx *c)
+{
+    uint64_t n;
+
+    while (read(c->efd, &n, sizeof n) < 0 && errno == EINTR)
+        ;
+}
+
+void bio_finish(struct bio *io, int err)
+{
+    struct bctx *c = io->node->ctx;
+
+    io->err = err;
+    io->next = NULL;
+    g_mutex_lock(&c->mutex);
+    bool first = !c->ready;
+    *c->ready_tail = io;
+    c->ready_tail = &io->next;
+    g_mutex_unlock(&c->mutex);
+    if (first)
+        signal_ready(c);
+}
+
+static struct bio *pop_ready(struct bctx *c)
+{
+    g_mutex_lock(&c->mutex);
+    struct bio *io = c->ready;
+    if (io) {
+        c->ready = io->next;
+        if (!c->ready)
+            c->ready_tail = &c->ready;
+    }
+    g_mutex_unlock(&c->mutex);
+    return io;
+}
+
+/* One at a time, for a `done` may itself drain: then that inner one takes the rest. */
+bool bctx_reap(struct bctx *c)
+{
+    unsigned budget = 256; /* a guest that keeps the queue full must not keep the loop */
+    struct bio *io;
+
+    if (c->aio)
+        aio_reap(c);
+    bctx_plug(c);
+    while (budget && (io = pop_ready(c))) {
+        budget--;
+        if (!io->settle || io->settle(io))
+            io->done(io, io->err);
+    }
+    bctx_unplug(c);
+    if (!budget)
+        signal_ready(c);
+    return budget < 256;
+}
+
+void bctx_wait(struct bctx *c)
+{
+    struct pollfd p = { c->efd, POLLIN, 0 };
+
+    aio_submit_queue(c); /* whatever is plugged: it is waited for now */
+    if (bctx_reap(c))
+        return;
+    while (poll(&p, 1, -1) < 0 && errno == EINTR)
+        ;
+    clear_ready(c);
+    bctx_reap(c);
+}
+
+static void efd_ready(void *opaque, GIOCondition cond)
+{
+    struct bctx *c = opaque;
+
+    (void) cond;
+    exec_enter(c->exec);
+    clear_ready(c);
+    bctx_reap(c);
+    exec_leave(c->exec);
+}
+
+bool bctx_init(struct bctx *c, struct vm *vm, struct exec *e, GError **err)
+{
+    *c = (struct bctx){ .vm = vm, .exec = e };
+    c->efd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (c->efd < 0)
+        return fail(err, "cannot make an eventfd: %s", g_strerror(errno));
+    g_mutex_init(&c->mutex);
+    c->ready_tail = &c->ready;
+    c->aio_queue_tail = &c->aio_queue;
+    c->pool = blk_pool_ref(vm);
+    c->watch = exec_add_fd(e, c->efd, G_IO_IN, efd_ready, c);
+    return true;
+}
+
+void bctx_clear(struct bctx *c)
+{
+    aio_close(c);
+    exec_fd_remove(c->watch);
+    close(c->efd);
+    for (struct bio *io; (io = c->spare);) {
+        c->spare = io->next;
+        g_free(io);
+    }
+    g_mutex_clear(&c->mutex);
+    blk_pool_unref(c->vm);
+}
+
+void bctx_move(struct bctx *c, struct exec *e)
+{
+    exec_fd_remove(c->watch);
+    c->exec = e;
+    c->watch = exec_add_fd(e, c->efd, G_IO_IN, efd_ready, c);
+}
+
+void bctx_plug(struct bctx *c)
+{
+    c->plugged++;
+}
+
+void bctx_unplug(struct bctx *c)
+{
+    if (!--c->plugged)
+        aio_submit_queue(c);
+}
+
+/* --- bios -------------------------------------------------------------------------------------- */
+
+/* Kept for reuse: their number is that of the most ever in flight, which the device's queue bounds. */
+struct bio *bio_new(struct bctx *c)
+{
+    struct bio *io = c->spare;
+
+    if (io) {
+        c->spare = io->next;
+        memset(io, 0, sizeof *io);
+    } else {
+        io = g_new0(struct bio, 1);
+    }
+    return io;
+}
+
+void bio_free(struct bctx *c, struct bio *io)
+{
+    io->next = c->spare;
+    c->spare = io;
+}
+
+/* --- nodes ------------------------------------------------------------------------------------- */
+
+struct bnode *node_new(size_t size, const struct bnode_class *cls, struct bctx *c)
+{
+    struct bnode *n = g_malloc0(size);
+
+    n->cls = cls;
+    n->ctx = c;
+    return n;
+}
+
+void node_close(struct bnode *n)
+{
+    if (!n)
+        return;
+    if (n->cls->close)
+        n->cls->close(n);
+    node_close(n->child[0]);
+    node_close(n->child[1]);
+    g_free(n);
+}
+
+int node_lock(struct bnode *n, bool on)
+{
+    int err = 0;
+
+    if (!n)
+        return 0;
+    if (n->cls->lock)
+        err = n->cls->lock(n, on);
+    for (int i = 0; i < 2 && !err; i++)
+        err = node_lock(n->child[i], on);
+    return err;
+}
+
+int node_resize(struct bnode *n, uint64_t size)
+{
+    return n->cls->resize ? n->cls->resize(n, size) : ENOTSUP;
+}
+
+struct sync {
+    bool done;
+    int err;
+};
+
+static void sync_done(struct bio *io, int err)
+{
+    struct sync *s = io->opaque;
+
+    s->done = true;
+    s->err = err;
+}
+
+static int node_sync(struct bnode *n, enum blk_op op, uint64_t off, void *buf, size_t len)
+{
+    struct sync s = { 0 };
+    struct iovec iov = { buf, len };
+    struct bio *io = bio_new(n->ctx);
+
+    io->op = op;
+    io->off = off;
+    io->len = len;
+    io->iov = &iov;
+    io->niov = buf ? 1 : 0;
+    io->done = sync_done;
+    io->opaque = &s;
+    node_submit(n, io);
+    while (!s.done)
+        bctx_wait(n->ctx);
+    bio_free(n->ctx, io);
+    return s.err;
+}
+
+int node_pread(struct bnode *n, uint64_t off, void *buf, size_t len)
+{
+    return node_sync(n, BLK_READ, off, buf, len);
+}
+
+int node_flush(struct bnode *n)
+{
+    return node_sync(n, BLK_FLUSH, 0, NULL, 0);
+}
+
+/* --- iovecs ------------------------------------------------------------------------------------ */
+
+unsigned iov_slice(struct iovec *dst, unsigned max, const struct iovec *src, unsigned n, uint64_t skip, uint64_t len,
+                   uint64_t *got)
+{
+    unsigned k = 0;
+
+    *got = 0;
+    for (unsigned i = 0; i < n && k < max && *got < len; i++) {
+        if (skip >= src[i].iov_len) {
+            skip -= src[i].iov_len;
+            continue;
+        }
+        size_t part = (size_t) MIN(src[i].iov_len - skip, len - *got);
+        dst[k++] = (struct iovec){ (char *) src[i].iov_base + skip, part };
+        *got += part;
+        skip = 0;
+    }
+    return k;
+}
+
+enum copy { TO_BUF, FROM_BUF, ZERO };
+
+static void iov_copy(const struct iovec *iov, unsigned n, uint64_t skip, void *buf, uint64_t len, enum copy dir)
+{
+    char *p = buf;
+
+    for (; n && len; n--, iov++) {
+        if (skip >= iov->iov_len) {
+            skip -= iov->iov_len;
+            continue;
+        }
+        size_t part = (size_t) MIN(iov->iov_len - skip, len);
+        char *at = (char *) iov->iov_base + skip;
+        if (dir == ZERO)
+            memset(at, 0, part);
+        else if (dir == TO_BUF)
+            memcpy(p, at, part);
+        else
+            memcpy(at, p, part);
+        if (p)
+            p += part;
+        len -= part;
+        skip = 0;
+    }
+}
+
+void iov_to_buf(const struct iovec *iov, unsigned n, uint64_t skip, void *buf, size_t len)
+{
+    iov_copy(iov, n, skip, buf, len, TO_BUF);
+}
+
+void iov_from_buf(const struct iovec *iov, unsigned n, uint64_t skip, const void *buf, size_t len)
+{
+    iov_copy(iov, n, skip, (void *) buf, len, FROM_BUF);
+}
+
+void iov_zero(const struct iovec *iov, unsigned n, uint64_t skip, uint64_t len)
+{
+    iov_copy(iov, n, skip, NULL, len, ZERO);
+}
+
+bool iov_is_zero(const struct iovec *iov, unsigned n)
+{
+    for (; n; n--, iov++) {
+        const char *p = iov->iov_base;
+        size_t len = iov->iov_len;
+        if (len && (p[0] || memcmp(p, p + 1, len - 1)))
+            return false;
+    }
+    return true;
+}

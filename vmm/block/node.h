@@ -1,0 +1,137 @@
+/* vmm/block/node.h - inside the block layer: the layers of a drive and the requests between them.
+ *
+ * A drive is a stack of nodes: on top perhaps a filter (overlay, inject), then a format (raw), perhaps a filter again
+ * (cut), then a protocol (file).  A node serves a `bio` in one of three ways: it hands it on to a child as it is
+ * (node_submit), spawns bios of its own for its children and finishes it when they are done, or does it.
+ *
+ * Threads: everything of a node runs "inside the exec" of its drive: in the main exec under the VM lock, in an
+ * iothread's exec in that thread.  So nodes need no locks.  What blocks is given to the pool's workers, which touch
+ * only the bio and what is constant in the node, and end with bio_finish().  `done` is called inside the exec, from
+ * the loop or from a drain, and never from within node_submit(). */
+#ifndef BANTAM_BLOCK_NODE_H
+#define BANTAM_BLOCK_NODE_H
+
+#include "vmm/base/error.h"
+#include "vmm/block/block.h"
+#include "vmm/block/drive.h"
+#include "vmm/block/pool.h"
+
+#include <libaio.h>
+
+struct bnode;
+
+struct bio {
+    struct bnode *node; /* that serves it now */
+    enum blk_op op;
+    unsigned flags;
+    uint64_t off, len; /* any alignment; inside the node's size */
+    const struct iovec *iov; /* READ, WRITE; may be NULL on a WRITE: zeros */
+    unsigned niov;
+    void (*done)(struct bio *io, int err);
+    void *opaque;
+    /* The serving node's: */
+    bool (*settle)(struct bio *io); /* called inside the exec before done; false: it is not done yet after all */
+    struct bio *next;               /* in whatever list it waits */
+    int err;
+    uint64_t progress;              /* bytes done */
+    struct bio *track_next, **track_prev; /* writes in flight, see file.c */
+    bool exclusive;
+    struct blk_work work;
+    struct iocb iocb;
+};
+
+/* Where a drive's I/O completes. */
+struct bctx {
+    struct vm *vm;
+    struct exec *exec;
+    struct blk_pool *pool;
+    int efd;                /* signalled when something finished */
+    struct exec_fd *watch;
+    GMutex mutex;           /* of the ready list */
+    struct bio *ready, **ready_tail;
+    struct bio *spare;
+    unsigned plugged;
+    /* libaio; see linux_aio.c */
+    io_context_t aio;
+    struct bio *aio_queue, **aio_queue_tail;
+    unsigned aio_flying;
+};
+
+bool bctx_init(struct bctx *c, struct vm *vm, struct exec *e, GError **err);
+void bctx_clear(struct bctx *c); /* nothing is in flight */
+void bctx_move(struct bctx *c, struct exec *e); /* to another exec; nothing is in flight */
+bool bctx_reap(struct bctx *c);  /* run what has finished; false: nothing had */
+void bctx_wait(struct bctx *c);  /* the same, sleeping until there is something */
+void bctx_plug(struct bctx *c);
+void bctx_unplug(struct bctx *c);
+
+struct bio *bio_new(struct bctx *c);
+void bio_free(struct bctx *c, struct bio *io);
+void bio_finish(struct bio *io, int err); /* any thread; `done` comes later */
+
+/* libaio (linux_aio.c). */
+bool aio_open(struct bctx *c, GError **err); /* idempotent */
+void aio_close(struct bctx *c);
+void aio_push(struct bctx *c, struct bio *io); /* iocb is prepared; ends in bio_finish(): progress or err is set */
+void aio_submit_queue(struct bctx *c);
+void aio_reap(struct bctx *c);
+
+struct bnode_class {
+    const char *name;
+    void (*submit)(struct bnode *n, struct bio *io);
+    void (*close)(struct bnode *n);           /* what is its own: not children, not n itself; may be NULL */
+    int (*resize)(struct bnode *n, uint64_t size); /* nothing in flight; blocking; an errno */
+    int (*lock)(struct bnode *n, bool on);    /* take or let go the image's lock; may be NULL */
+};
+
+struct bnode { /* first member of the node's struct */
+    const struct bnode_class *cls;
+    struct bctx *ctx;
+    uint64_t size;
+    bool read_only;
+    bool fua;      /* honours BLK_FUA by itself */
+    struct bnode *child[2]; /* file or filtered node; backing */
+};
+
+static inline void node_submit(struct bnode *n, struct bio *io)
+{
+    io->node = n;
+    n->cls->submit(n, io);
+}
+struct bnode *node_new(size_t size, const struct bnode_class *cls, struct bctx *c);
+void node_close(struct bnode *n); /* and its children; NULL is fine */
+int node_lock(struct bnode *n, bool on); /* n and below */
+int node_resize(struct bnode *n, uint64_t size);
+int node_pread(struct bnode *n, uint64_t off, void *buf, size_t len); /* blocking: while a drive is opened */
+int node_flush(struct bnode *n);
+
+/* How an image is to be opened. */
+struct bopen {
+    const char *who;    /* "drive 'hda'": starts every message */
+    const char *path;
+    bool read_only, direct, native, lock, lock_forced;
+    struct vm *vm;      /* to name the other drive that holds the image */
+};
+
+struct bnode *file_open(struct bctx *c, const struct bopen *o, GError **err);
+struct bnode *file_open_temp(struct bctx *c, const char *who, uint64_t size, GError **err); /* unlinked */
+bool file_same(struct bnode *n, uint64_t dev, uint64_t ino); /* is one of n and below this file? */
+bool drive_uses_file(struct blk *blk, uint64_t dev, uint64_t ino);
+
+/* Put the format on top of `file` (which it owns from then on, also on failure).  name NULL: look for it. */
+struct bnode *format_open(struct bnode *file, const char *name, const struct bopen *o, GError **err);
+const char *format_of_magic(const uint8_t *head, size_t len); /* NULL: looks like nothing known */
+
+struct bnode *overlay_open(struct bnode *base, const struct bopen *o, GError **err);
+struct bnode *cut_open(struct bnode *file, const char *log, GError **err);
+struct bnode *inject_open(struct bnode *child, const char *rules, GError **err);
+
+/* iovecs.  iov_slice: up to `max` entries of [skip, skip+len) into dst; how many, and *got bytes. */
+unsigned iov_slice(struct iovec *dst, unsigned max, const struct iovec *src, unsigned n, uint64_t skip, uint64_t len,
+                   uint64_t *got);
+void iov_to_buf(const struct iovec *iov, unsigned n, uint64_t skip, void *buf, size_t len);
+void iov_from_buf(const struct iovec *iov, unsigned n, uint64_t skip, const void *buf, size_t len);
+void iov_zero(const struct iovec *iov, unsigned n, uint64_t skip, uint64_t len);
+bool iov_is_zero(const struct iovec *iov, unsigned n);
+
+#endif
