@@ -28,6 +28,7 @@ const struct device_class *const device_catalog[] = {
 
 
     /* --- display --- */
+    &vga_class,
 
 
     NULL,

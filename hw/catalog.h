@@ -30,6 +30,7 @@ extern const struct device_class fw_cfg_class;
 
 
 /* --- display --- */
+extern const struct device_class vga_class;
 
 
 #endif

@@ -60,11 +60,16 @@ static void set_vga_regs(struct vga *s)
     bool planar = v[BPP] == 4;
     unsigned width = MIN(v[XRES] / 8 - 1, 0xff), height = MIN(v[YRES] - 1, 0x3ff);
 
+    s->r.misc |= 0x02; /* memory on */
     s->r.gc[6] = (s->r.gc[6] & 0x02) | 0x05; /* graphics, 64 KiB at A0000 */
     s->r.gc[5] = (s->r.gc[5] & ~0x60) | (planar ? 0 : 0x40);
     s->r.seq[4] = planar ? (s->r.seq[4] & ~0x08) | 0x06 : s->r.seq[4] | 0x0e;
-    if (!planar)
+    if (!planar) { /* nothing left over may stand between the CPU and the pixels */
         s->r.seq[2] = 0x0f;
+        s->r.gc[5] &= ~0x0b;
+        s->r.gc[1] = s->r.gc[3] = 0;
+        s->r.gc[8] = 0xff;
+    }
     cr[0x01] = (uint8_t) width;
     cr[0x12] = (uint8_t) height;
     cr[0x07] = (cr[0x07] & ~0x42) | (height & 0x100) >> 7 | (height & 0x200) >> 3 | 0x10;

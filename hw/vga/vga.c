@@ -38,6 +38,8 @@ bool vga_init(struct vga *s, struct device *dev, uint64_t size, struct region *l
 
 void vga_clear(struct vga *s)
 {
+    if (s->lfb)
+        space_remove(s->lfb); /* it maps what is freed below */
     space_remove(&s->window_ram);
     space_remove(&s->window);
     space_remove(&s->io_mono);

@@ -5,6 +5,7 @@
  * Deviations: the VGA's legacy ports and window answer whatever the command register says, as firmware expects
  * that starts the card before it programs the bus; preferred sizes end at 4095 (see edid.c). */
 #include "hw/pci/pci.h"
+#include "hw/catalog.h"
 #include "hw/vga/edid.h"
 #include "hw/vga/vga.h"
 
