@@ -1,6 +1,7 @@
 /* hw/vga/edid.c - an EDID block for the monitor that a virtual display adapter sees.
  *
- * Sheet: VESA E-EDID Standard, Release A, Revision 2 (structure 1.4); timings by VESA CVT 1.2 with reduced blanking.
+ * Sheet: VESA E-EDID Standard, Release A, Revision 2 (structure 1.4); timings by VESA CVT 1.2 with
+ * reduced blanking.
  * Deviations: one block, so no detailed timing above 4095 pixels or 655 MHz. */
 #include "hw/vga/edid.h"
 
@@ -11,8 +12,10 @@ static const struct mode {
     uint8_t byte, bit;  /* established timing (35-37), or 0 */
     uint8_t std_aspect; /* for a standard timing: 1 = 4:3, 2 = 5:4, 3 = 16:9, 0 = 16:10; 0xff none */
 } modes[] = {
-    { 640, 480, 35, 5, 0xff },   { 800, 600, 35, 0, 0xff },  { 1024, 768, 36, 3, 0xff }, { 1920, 1080, 0, 0, 3 },
-    { 1280, 720, 0, 0, 3 },      { 1440, 900, 0, 0, 0 },     { 1680, 1050, 0, 0, 0 },    { 1280, 1024, 0, 0, 2 },
+    { 640, 480, 35, 5, 0xff },   { 800, 600, 35, 0, 0xff },  { 1024, 768, 36, 3, 0xff }, { 1920, 1080,
+        0, 0, 3 },
+    { 1280, 720, 0, 0, 3 },      { 1440, 900, 0, 0, 0 },     { 1680, 1050, 0, 0, 0 },    { 1280, 1024,
+        0, 0, 2 },
     { 1600, 1200, 0, 0, 1 },     { 1280, 800, 0, 0, 0 },     { 1920, 1200, 0, 0, 0 },
 };
 
@@ -73,7 +76,8 @@ static void put_text(uint8_t *d, uint8_t tag, const char *text)
 
 static void put_ranges(uint8_t *d)
 {
-    static const uint8_t limits[18] = { 0, 0, 0, 0xfd, 0, 50, 125, 30, 160, 255, 0x01, '\n', ' ', ' ', ' ', ' ', ' ', ' ' };
+    static const uint8_t limits[18] = { 0, 0, 0, 0xfd, 0, 50, 125, 30, 160, 255, 0x01, '\n', ' ', ' ',
+                                        ' ', ' ', ' ', ' ' };
 
     memcpy(d, limits, sizeof limits);
 }

@@ -1,9 +1,10 @@
-/* hw/vga/vbe.c - the Bochs display interface (DISPI): packed-pixel modes by eleven 16-bit registers.
+/* hw/vga/vbe.c - the Bochs display interface (DISPI): packed-pixel modes by eleven 16-bit
+ * registers.
  *
- * Sheet: vbe_display_api.txt of the Bochs VGA BIOS, "DISPI" version B0C5; the port of the data register is 1CFh, or
- * 1D0h for those who want it aligned.
- * Deviations: sizes and offsets that video memory can't hold are clipped when they are written, so that whatever the
- * registers read is what is shown. */
+ * Sheet: vbe_display_api.txt of the Bochs VGA BIOS, "DISPI" version B0C5; the port of the data
+ * register is 1CFh, or 1D0h for those who want it aligned.
+ * Deviations: sizes and offsets that video memory can't hold are clipped when they are written, so
+ * that whatever the registers read is what is shown. */
 #include "hw/vga/vga.h"
 
 #define XRES VBE_DISPI_INDEX_XRES
@@ -20,7 +21,8 @@ static bool depth_known(unsigned bpp)
     return bpp == 4 || bpp == 8 || bpp == 15 || bpp == 16 || bpp == 24 || bpp == 32;
 }
 
-/* Make the registers of an enabled mode fit together and into memory.  vbe_pitch() can't be 0 afterwards. */
+/* Make the registers of an enabled mode fit together and into memory.  vbe_pitch() can't be 0
+ * afterwards. */
 static void fit(struct vga_regs *r, uint64_t memory)
 {
     uint16_t *v = r->vbe;
@@ -51,8 +53,9 @@ bool vbe_check(const struct vga *s)
     return !memcmp(copy.vbe, v, sizeof copy.vbe);
 }
 
-/* A VGA that was put into an extended mode reads as if its own registers had been programmed for it, and its
- * window shows packed pixels.  The picture comes from the registers above only: the guest may scribble here. */
+/* A VGA that was put into an extended mode reads as if its own registers had been programmed for
+ * it, and its window shows packed pixels.  The picture comes from the registers above only: the
+ * guest may scribble here. */
 static void set_vga_regs(struct vga *s)
 {
     const uint16_t *v = s->r.vbe;

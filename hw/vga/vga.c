@@ -1,15 +1,17 @@
 /* hw/vga/vga.c - the VGA core: what a bus front makes, resets, saves and frees.
  *
- * Sheets: IBM "PS/2 Hardware Interface Technical Reference: Video Subsystems" (VGA function); the Bochs display
- * interface as in the Bochs VGA BIOS's vbe_display_api.txt.
- * Deviations: planes lie interleaved in memory and chained addresses are compacted (see vga.h), so a program that
- * writes in a chained mode and reads the same bytes in a planar one finds them elsewhere than on IBM's card.  No
- * overscan border, no blinking in graphics modes, no shift load every second or fourth clock (SR1 bits 2 and 4),
- * no vertical interrupt line (its status bit works).  The palette can be written while the screen is on. */
+ * Sheets: IBM "PS/2 Hardware Interface Technical Reference: Video Subsystems" (VGA function); the
+ * Bochs display interface as in the Bochs VGA BIOS's vbe_display_api.txt.
+ * Deviations: planes lie interleaved in memory and chained addresses are compacted (see vga.h), so
+ * a program that writes in a chained mode and reads the same bytes in a planar one finds them
+ * elsewhere than on IBM's card.  No overscan border, no blinking in graphics modes, no shift load
+ * every second or fourth clock (SR1 bits 2 and 4), no vertical interrupt line (its status bit
+ * works).  The palette can be written while the screen is on. */
 #include "hw/vga/vga.h"
 #include "vmm/core/vm.h"
 
-static const struct console_ops vga_console_ops = { .update = vga_update, .text = vga_text, .idle = vga_idle };
+static const struct console_ops vga_console_ops = { .update = vga_update, .text = vga_text,
+                                                    .idle = vga_idle };
 
 bool vga_init(struct vga *s, struct device *dev, uint64_t size, struct region *lfb, GError **err)
 {
@@ -28,7 +30,8 @@ bool vga_init(struct vga *s, struct device *dev, uint64_t size, struct region *l
     region_init_io(&s->io_dispi, "vga-dispi", &vga_dispi_ops, s, 4);
     if (!space_add(&vm->mem, &s->window, 0xa0000, PRIO_VGA, err) ||
         !space_add(&vm->mem, &s->window_ram, 0xa0000, PRIO_VGA, err) ||
-        !space_add(&vm->pio, &s->io_mono, 0x3b0, 0, err) || !space_add(&vm->pio, &s->io_color, 0x3c0, 0, err) ||
+        !space_add(&vm->pio, &s->io_mono, 0x3b0, 0, err) ||
+        !space_add(&vm->pio, &s->io_color, 0x3c0, 0, err) ||
         !space_add(&vm->pio, &s->io_dispi, 0x1ce, 0, err))
         return false;
     console_init(&s->con, dev, &vga_console_ops, s);
@@ -86,26 +89,30 @@ void vga_describe(const struct vga *s, GString *out)
         g_string_append_printf(out, "VBE %ux%u, %u bits a pixel%s", g.width, g.height,
                                s->r.vbe[VBE_DISPI_INDEX_BPP], g.blank ? ", blank" : "");
     else
-        g_string_append_printf(out, "%s, %ux%u on the monitor%s", g.text ? "text" : "graphics", g.width, g.height,
-                               g.blank ? ", blank" : "");
+        g_string_append_printf(out, "%s, %ux%u on the monitor%s", g.text ? "text" : "graphics",
+                               g.width, g.height, g.blank ? ", blank" : "");
 }
 
 static const struct state vga_regs_state[] = {
-    STATE_U8(struct vga_regs, misc), STATE_BYTES(struct vga_regs, seq), STATE_BYTES(struct vga_regs, gc),
-    STATE_BYTES(struct vga_regs, crtc), STATE_BYTES(struct vga_regs, ac), STATE_U8(struct vga_regs, ac_index),
-    STATE_BYTES(struct vga_regs, dac), STATE_U8(struct vga_regs, dac_mask), STATE_ARRAY(struct vga_regs, vbe),
-    STATE_BOOL(struct vga_regs, big_endian), {}
+    STATE_U8(struct vga_regs, misc), STATE_BYTES(struct vga_regs, seq),
+    STATE_BYTES(struct vga_regs, gc), STATE_BYTES(struct vga_regs, crtc),
+    STATE_BYTES(struct vga_regs, ac), STATE_U8(struct vga_regs, ac_index),
+    STATE_BYTES(struct vga_regs, dac), STATE_U8(struct vga_regs, dac_mask),
+    STATE_ARRAY(struct vga_regs, vbe), STATE_BOOL(struct vga_regs, big_endian), {}
 };
 const struct state vga_core_state[] = {
     STATE_HOST(struct vga, dev), STATE_HOST(struct vga, con), STATE_RAM(struct vga, vram),
-    STATE_HOST(struct vga, window), STATE_HOST(struct vga, window_ram), STATE_HOST(struct vga, io_mono),
-    STATE_HOST(struct vga, io_color), STATE_HOST(struct vga, io_dispi), STATE_HOST(struct vga, lfb),
-    STATE_STRUCT(struct vga, r, vga_regs_state), STATE_U8(struct vga, feature), STATE_U8(struct vga, seq_index),
-    STATE_U8(struct vga, gc_index), STATE_U8(struct vga, crtc_index), STATE_BOOL(struct vga, ac_data),
-    STATE_U32(struct vga, latch), STATE_U8(struct vga, dac_read_index), STATE_U8(struct vga, dac_write_index),
+    STATE_HOST(struct vga, window), STATE_HOST(struct vga, window_ram),
+    STATE_HOST(struct vga, io_mono), STATE_HOST(struct vga, io_color),
+    STATE_HOST(struct vga, io_dispi), STATE_HOST(struct vga, lfb),
+    STATE_STRUCT(struct vga, r, vga_regs_state), STATE_U8(struct vga, feature),
+    STATE_U8(struct vga, seq_index), STATE_U8(struct vga, gc_index),
+    STATE_U8(struct vga, crtc_index), STATE_BOOL(struct vga, ac_data), STATE_U32(struct vga, latch),
+    STATE_U8(struct vga, dac_read_index), STATE_U8(struct vga, dac_write_index),
     STATE_U8(struct vga, dac_component, .max = 2), STATE_U8(struct vga, dac_state),
-    STATE_BYTES(struct vga, dac_cache), STATE_U16(struct vga, vbe_index), STATE_U32(struct vga, bank),
-    STATE_U64(struct vga, vint_cleared), STATE_HOST(struct vga, drawn), STATE_HOST(struct vga, drawn_valid),
-    STATE_HOST(struct vga, tracking), STATE_HOST(struct vga, drawn_blink), STATE_HOST(struct vga, line),
+    STATE_BYTES(struct vga, dac_cache), STATE_U16(struct vga, vbe_index),
+    STATE_U32(struct vga, bank), STATE_U64(struct vga, vint_cleared), STATE_HOST(struct vga, drawn),
+    STATE_HOST(struct vga, drawn_valid), STATE_HOST(struct vga, tracking),
+    STATE_HOST(struct vga, drawn_blink), STATE_HOST(struct vga, line),
     STATE_HOST(struct vga, palette), {}
 };

@@ -1,11 +1,14 @@
-/* hw/vga/vga.h - the VGA core: registers, legacy window, Bochs display interface and renderer, without a bus.
+/* hw/vga/vga.h - the VGA core: registers, legacy window, Bochs display interface and renderer,
+ * without a bus.
  *
- * A front (vga_pci.c) embeds a `struct vga`, names `vga_core_state` in its own state table, and calls the
- * functions below from its realize, reset, post_load and unrealize.  Everything is called under the VM lock.
+ * A front (vga_pci.c) embeds a `struct vga`, names `vga_core_state` in its own state table, and
+ * calls the functions below from its realize, reset, post_load and unrealize.  Everything is called
+ * under the VM lock.
  *
- * Video memory holds the four planes interleaved: byte i of plane p is at vram[4 * i + p].  In the chained
- * modes (chain 4, odd/even) the bits that select a plane are shifted out of the address, where IBM's card
- * leaves holes: so a 256-colour picture is linear in memory and can be mapped into the guest. */
+ * Video memory holds the four planes interleaved: byte i of plane p is at vram[4 * i + p].  In the
+ * chained modes (chain 4, odd/even) the bits that select a plane are shifted out of the address,
+ * where IBM's card leaves holes: so a 256-colour picture is linear in memory and can be mapped into
+ * the guest. */
 #ifndef BANTAM_HW_VGA_VGA_H
 #define BANTAM_HW_VGA_VGA_H
 
@@ -13,14 +16,14 @@
 #include "vmm/ui/display.h"
 
 enum { /* Bochs display interface, by index (1CEh) */
-    VBE_DISPI_INDEX_ID, VBE_DISPI_INDEX_XRES, VBE_DISPI_INDEX_YRES, VBE_DISPI_INDEX_BPP, VBE_DISPI_INDEX_ENABLE,
-    VBE_DISPI_INDEX_BANK, VBE_DISPI_INDEX_VIRT_WIDTH, VBE_DISPI_INDEX_VIRT_HEIGHT, VBE_DISPI_INDEX_X_OFFSET,
+    VBE_DISPI_INDEX_ID, VBE_DISPI_INDEX_XRES, VBE_DISPI_INDEX_YRES, VBE_DISPI_INDEX_BPP,
+    VBE_DISPI_INDEX_ENABLE, VBE_DISPI_INDEX_BANK, VBE_DISPI_INDEX_VIRT_WIDTH, VBE_DISPI_INDEX_VIRT_HEIGHT, VBE_DISPI_INDEX_X_OFFSET,
     VBE_DISPI_INDEX_Y_OFFSET, VBE_DISPI_INDEX_VIDEO_MEMORY_64K, VBE_DISPI_N
 };
-enum { VBE_DISPI_ENABLED = 0x01, VBE_DISPI_GETCAPS = 0x02, VBE_DISPI_8BIT_DAC = 0x20, VBE_DISPI_LFB_ENABLED = 0x40,
-       VBE_DISPI_NOCLEARMEM = 0x80 };
-enum { VBE_DISPI_ID0 = 0xb0c0, VBE_DISPI_ID5 = 0xb0c5, VBE_DISPI_MAX_XRES = 16000, VBE_DISPI_MAX_YRES = 12000,
-       VBE_DISPI_MAX_BPP = 32 };
+enum { VBE_DISPI_ENABLED = 0x01, VBE_DISPI_GETCAPS = 0x02, VBE_DISPI_8BIT_DAC = 0x20,
+       VBE_DISPI_LFB_ENABLED = 0x40, VBE_DISPI_NOCLEARMEM = 0x80 };
+enum { VBE_DISPI_ID0 = 0xb0c0, VBE_DISPI_ID5 = 0xb0c5, VBE_DISPI_MAX_XRES = 16000,
+       VBE_DISPI_MAX_YRES = 12000, VBE_DISPI_MAX_BPP = 32 };
 
 /* Everything that decides how memory looks on the screen. */
 struct vga_regs {
@@ -127,7 +130,8 @@ struct vga_scan {
 void vga_geometry(const struct vga_regs *r, struct vga_geometry *g);
 void vga_scan_first(const struct vga_regs *r, const struct vga_geometry *g, struct vga_scan *l);
 void vga_scan_next(const struct vga_regs *r, const struct vga_geometry *g, struct vga_scan *l);
-uint32_t vga_scan_address(const struct vga_regs *r, unsigned ma, unsigned rs); /* in units of 4 bytes, unmasked */
+/* In units of 4 bytes, unmasked */
+uint32_t vga_scan_address(const struct vga_regs *r, unsigned ma, unsigned rs);
 bool vga_cursor_shown(const struct vga_regs *r);
 
 /* vga_draw.c and vga_text.c: one scan line as x8r8g8b8 */

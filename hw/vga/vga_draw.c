@@ -1,8 +1,8 @@
 /* hw/vga/vga_draw.c - from registers and video memory to the console's surface.
  *
- * The VGA's own modes are drawn scan line by scan line as the hardware does, whenever anything changed; comparing each
- * line with what the surface has gives the dirty rectangle.  In packed-pixel modes, which may be large, only lines in
- * dirty pages are drawn. */
+ * The VGA's own modes are drawn scan line by scan line as the hardware does, whenever anything
+ * changed; comparing each line with what the surface has gives the dirty rectangle.  In packed-
+ * pixel modes, which may be large, only lines in dirty pages are drawn. */
 #include "hw/vga/vga.h"
 #include "vmm/core/vm.h"
 
@@ -236,7 +236,8 @@ void vga_idle(void *opaque)
     s->drawn_valid = false;
 }
 
-/* Does the picture of a VGA mode have to be drawn again?  Planes of 64 KiB: 64 pages hold all that can show. */
+/* Does the picture of a VGA mode have to be drawn again?  Planes of 64 KiB: 64 pages hold all that
+ * can show. */
 static bool legacy_changed(struct vga *s)
 {
     return ram_block_test_clear(&s->vram, DIRTY_DISPLAY, 0, 256 * KiB);

@@ -1,8 +1,10 @@
 /* hw/vga/vga_mem.c - the window at A0000-BFFFF: how a CPU access becomes one to the four planes.
  *
- * Sheet: IBM "PS/2 Hardware Interface Technical Reference: Video Subsystems", VGA function: memory maps, read and
- * write modes.  A quadruple of plane bytes is one little-endian 32-bit word, plane 0 lowest, as in `latch`.
- * Deviations: while the window is mapped straight to memory (256-colour modes), a read does not load the latches. */
+ * Sheet: IBM "PS/2 Hardware Interface Technical Reference: Video Subsystems", VGA function: memory
+ * maps, read and write modes.  A quadruple of plane bytes is one little-endian 32-bit word, plane 0
+ * lowest, as in `latch`.
+ * Deviations: while the window is mapped straight to memory (256-colour modes), a read does not
+ * load the latches. */
 #include "hw/vga/vga.h"
 #include "vmm/core/vm.h"
 
@@ -36,7 +38,8 @@ static bool decode(const struct vga *s, uint64_t off, uint32_t *a)
     return true;
 }
 
-/* Which quadruple an address means.  Odd/even replaces address bit 0 by the page bit (by A16 in the 128 KiB map). */
+/* Which quadruple an address means.  Odd/even replaces address bit 0 by the page bit (by A16 in the
+ * 128 KiB map). */
 static uint32_t quad(const struct vga *s, uint32_t a)
 {
     if (s->r.seq[4] & SR4_CHAIN4)
@@ -125,12 +128,14 @@ static uint64_t window_read(void *opaque, uint64_t off, unsigned size)
 
 const struct region_ops vga_window_ops = { window_read, window_write, .min = 1, .max = 1 };
 
-/* With four chained planes and an idle graphics controller the window is plain memory, and needs no exits. */
+/* With four chained planes and an idle graphics controller the window is plain memory, and needs no
+ * exits. */
 void vga_update_window(struct vga *s)
 {
     const uint8_t *gc = s->r.gc;
-    bool plain = (s->r.misc & MISC_RAM) && (s->r.seq[4] & SR4_CHAIN4) && s->r.seq[2] == 0x0f && gc[1] == 0 &&
-                 gc[3] == 0 && !(gc[5] & (GC5_WRITE_MODE | GC5_READ_MODE)) && gc[8] == 0xff && (gc[6] & 0x0c) == 0x04;
+    bool plain = (s->r.misc & MISC_RAM) && (s->r.seq[4] & SR4_CHAIN4) && s->r.seq[2] == 0x0f &&
+                 gc[1] == 0 && gc[3] == 0 && !(gc[5] & (GC5_WRITE_MODE | GC5_READ_MODE)) && gc[8] == 0xff &&
+                 (gc[6] & 0x0c) == 0x04;
 
     space_begin(&s->dev->vm->mem);
     if (plain)

@@ -1,9 +1,12 @@
-/* hw/vga/vga_pci.c - the standard VGA on PCI, 1234:1111, as its BIOS and Linux's bochs-drm expect it.
+/* hw/vga/vga_pci.c - the standard VGA on PCI, 1234:1111, as its BIOS and Linux's bochs-drm expect
+ * it.
  *
- * BAR 0 is the linear framebuffer, BAR 2 a page of registers: 000 EDID, 400 the VGA's ports 3C0-3DF, 500 the Bochs
- * display interface, 600 extensions (their size, and the byte order of pixels).
- * Deviations: the VGA's legacy ports and window answer whatever the command register says, as firmware expects
- * that starts the card before it programs the bus; preferred sizes end at 4095 (see edid.c). */
+ * BAR 0 is the linear framebuffer, BAR 2 a page of registers: 000 EDID, 400 the VGA's ports
+ * 3C0-3DF, 500 the Bochs display interface, 600 extensions (their size, and the byte order of
+ * pixels).
+ * Deviations: the VGA's legacy ports and window answer whatever the command register says, as
+ * firmware expects that starts the card before it programs the bus; preferred sizes end at 4095
+ * (see edid.c). */
 #include "hw/pci/pci.h"
 #include "hw/catalog.h"
 #include "hw/vga/edid.h"
@@ -109,7 +112,8 @@ static void vga_pci_describe(const struct device *d, GString *out)
 }
 
 static const struct prop vga_pci_props[] = {
-    PROP_U32(struct vga_pci, vgamem_mb, 16, .min = 1, .max = 512, .desc = "video memory in MiB, rounded up to a power of two"),
+    PROP_U32(struct vga_pci, vgamem_mb, 16, .min = 1, .max = 512,
+             .desc = "video memory in MiB, rounded up to a power of two"),
     PROP_BOOL(struct vga_pci, edid, true, .desc = "describe a monitor to the guest"),
     PROP_U32(struct vga_pci, xres, 1280, .min = 1, .max = EDID_MAX_PIXELS, .desc = "preferred width"),
     PROP_U32(struct vga_pci, yres, 800, .min = 1, .max = EDID_MAX_PIXELS, .desc = "preferred height"),
@@ -121,9 +125,12 @@ static const struct state vga_pci_state[] = {
     STATE_HOST(struct vga_pci, mmio), STATE_HOST(struct vga_pci, edid_data), {}
 };
 const struct device_class vga_class = {
-    .name = "VGA", .desc = "standard VGA with Bochs display interface (PCI)", .version = 1, .size = sizeof(struct vga_pci),
+    .name = "VGA", .desc = "standard VGA with Bochs display interface (PCI)", .version = 1,
+    .size = sizeof(struct vga_pci),
     .bus = &pci_bus_class,
-    .bus_info = &(const struct pci_info){ .vendor = 0x1234, .device = 0x1111, .revision = 2, .class_code = 0x030000 },
-    .props = vga_pci_props, .state = vga_pci_state, .realize = vga_pci_realize, .unrealize = vga_pci_unrealize,
+    .bus_info = &(const struct pci_info){ .vendor = 0x1234, .device = 0x1111, .revision = 2,
+                                          .class_code = 0x030000 },
+    .props = vga_pci_props, .state = vga_pci_state, .realize = vga_pci_realize,
+    .unrealize = vga_pci_unrealize,
     .reset = vga_pci_reset, .post_load = vga_pci_post_load, .describe = vga_pci_describe,
 };

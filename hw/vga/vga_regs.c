@@ -1,12 +1,15 @@
-/* hw/vga/vga_regs.c - the VGA's ports: miscellaneous, sequencer, CRTC, graphics and attribute controllers, DAC.
+/* hw/vga/vga_regs.c - the VGA's ports: miscellaneous, sequencer, CRTC, graphics and attribute
+ * controllers, DAC.
  *
  * Sheet: IBM "PS/2 Hardware Interface Technical Reference: Video Subsystems", section VGA function.
- * Deviations: the monitor sense comparator (input status 0, bit 4) always sees a colour monitor; see also vga.c. */
+ * Deviations: the monitor sense comparator (input status 0, bit 4) always sees a colour monitor;
+ * see also vga.c. */
 #include "hw/vga/vga.h"
 #include "vmm/core/vm.h"
 
 enum { MISC_IO_COLOR = 0x01 };
-enum { CR_VERTICAL_END = 0x11, CR11_PROTECT = 0x80, CR11_CLEAR_INT = 0x10, CR_OVERFLOW = 0x07, CR07_LINE_COMPARE = 0x10 };
+enum { CR_VERTICAL_END = 0x11, CR11_PROTECT = 0x80, CR11_CLEAR_INT = 0x10, CR_OVERFLOW = 0x07,
+       CR07_LINE_COMPARE = 0x10 };
 enum { ST0_SENSE = 0x10, ST0_INTERRUPT = 0x80, ST1_DISPLAY_OFF = 0x01, ST1_VRETRACE = 0x08 };
 enum { DAC_WRITING = 0, DAC_READING = 3 };
 

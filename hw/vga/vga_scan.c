@@ -68,8 +68,9 @@ void vga_scan_next(const struct vga_regs *r, const struct vga_geometry *g, struc
     }
 }
 
-/* The address lines as the CRTC drives them, less the shift of the word and doubleword modes: see vga.h.  Row scan bits
- * take the place of address bits 13 and 14 where the CGA and Hercules interleave lines. */
+/* The address lines as the CRTC drives them, less the shift of the word and doubleword modes: see
+ * vga.h.  Row scan bits take the place of address bits 13 and 14 where the CGA and Hercules
+ * interleave lines. */
 uint32_t vga_scan_address(const struct vga_regs *r, unsigned ma, unsigned rs)
 {
     unsigned cr17 = r->crtc[0x17], shift = 0, at = ma & 0xffff;

@@ -1,4 +1,5 @@
 /* tests/hw/test_vga.c - the VGA's registers, window and text modes, from IBM's documentation. */
+#include "hw/vga/mode3.h"
 #include "tests/hw/vga_bench.h"
 
 static uint32_t pixel(struct vga *s, int x, int y)
@@ -246,7 +247,8 @@ static void test_text_pixels(void)
     g_assert_cmpint(r.h, ==, 400);
     for (int y = 0; y < 16; y++) {
         for (int x = 0; x < 9; x++) {
-            bool line = font[0xc4 * 16 + y] >> (7 - MIN(x, 7)) & 1, a = x < 8 && font['A' * 16 + y] >> (7 - x) & 1;
+            bool line = font[0xc4 * 16 + y] >> (7 - MIN(x, 7)) & 1;
+            bool a = x < 8 && font['A' * 16 + y] >> (7 - x) & 1;
             g_assert_cmphex(pixel(s, 27 + x, 32 + y), ==, line ? 0xffff55 : 0x0000aa);
             g_assert_cmphex(pixel(s, 36 + x, 32 + y), ==, a ? 0xffff55 : 0x0000aa);
         }
@@ -403,6 +405,36 @@ static void test_scrolling(void)
     bench_free(b);
 }
 
+static void test_mode3(void)
+{
+    struct bench *b = bench_new(MiB);
+    GError *err = NULL;
+
+    g_assert_false(vga_set_mode3(b->vm, &err)); /* no VGA: nothing to complain about */
+    g_assert_no_error(err);
+    struct vga *s = vga_add(b, NULL);
+    if (!vga_set_mode3(b->vm, &err)) {
+        g_test_skip(err->message);
+        g_clear_error(&err);
+        bench_free(b);
+        return;
+    }
+    put(b, 0, 0, "\xdb", 0x1f);
+    put(b, 0, 1, "A", 0x4e);
+    draw(s, true);
+    g_assert_cmpint(s->con.width, ==, 720);
+    g_assert_cmpint(s->con.height, ==, 400);
+    for (int y = 0; y < 13; y++)
+        g_assert_cmphex(pixel(s, 4, y), ==, 0xffffff);
+    g_assert_cmphex(pixel(s, 3, 16 + 2), ==, 0xffff55); /* the tip of the letter */
+    g_assert_cmphex(pixel(s, 0, 16), ==, 0xaa0000);
+    b->vm->firmware_path = g_strdup("/nowhere");
+    g_assert_false(vga_set_mode3(b->vm, &err));
+    g_assert_nonnull(err);
+    g_clear_error(&err);
+    bench_free(b);
+}
+
 static void test_picture(void) /* for the eye: VGA_SHOTS, VGA_FONT */
 {
     uint8_t font[4096];
@@ -431,6 +463,7 @@ int main(int argc, char **argv)
     g_test_add_func("/vga/cursor-and-blink", test_cursor_and_blink);
     g_test_add_func("/vga/two-fonts", test_two_fonts);
     g_test_add_func("/vga/scrolling", test_scrolling);
+    g_test_add_func("/vga/mode3", test_mode3);
     g_test_add_func("/vga/picture", test_picture);
     return g_test_run();
 }

@@ -1,4 +1,5 @@
-/* tests/hw/test_vga_modes.c - graphics modes, the Bochs display interface, saving, and what hostile guests do. */
+/* tests/hw/test_vga_modes.c - graphics modes, the Bochs display interface, saving, and what hostile
+ * guests do. */
 #include "hw/catalog.h"
 #include "hw/pci/pci.h"
 #include "hw/vga/edid.h"
@@ -38,8 +39,9 @@ static void test_planar(void)
     shot(s, "mode12");
     g_assert_cmpint(s->con.width, ==, 640);
     g_assert_cmpint(s->con.height, ==, 480);
-    static const uint32_t ega[16] = { 0x000000, 0x0000aa, 0x00aa00, 0x00aaaa, 0xaa0000, 0xaa00aa, 0xaa5500, 0xaaaaaa,
-                                      0x555555, 0x5555ff, 0x55ff55, 0x55ffff, 0xff5555, 0xff55ff, 0xffff55, 0xffffff };
+    static const uint32_t ega[16] = { 0x000000, 0x0000aa, 0x00aa00, 0x00aaaa, 0xaa0000, 0xaa00aa,
+                                      0xaa5500, 0xaaaaaa, 0x555555, 0x5555ff, 0x55ff55, 0x55ffff, 0xff5555, 0xff55ff,
+                                      0xffff55, 0xffffff };
     for (int x = 0; x < 640; x++)
         g_assert_cmphex(pixel(s, x, x * 479 / 639), ==, ega[x / 40]);
     set_attr(b, 0x12, 0x07); /* one plane less */
@@ -249,7 +251,8 @@ static void test_card(void) /* for the eye */
     enable(b, 800, 600, 16, 0);
     for (unsigned y = 0; y < 600; y++)
         for (unsigned x = 0; x < 800; x++)
-            mem_write(b, LFB + (y * 800 + x) * 2, (x * 31 / 799) << 11 | (y * 63 / 599) << 5 | ((x ^ y) & 31), 2);
+            mem_write(b, LFB + (y * 800 + x) * 2,
+                      (x * 31 / 799) << 11 | (y * 63 / 599) << 5 | ((x ^ y) & 31), 2);
     shot(s, "vbe16");
     draw(s, true);
     g_assert_cmphex(pixel(s, 799, 0) >> 16, ==, 0xff);
@@ -306,10 +309,11 @@ static void look(struct vga *s)
 /* CVE-2014-3615, 2016-3710, 2018-7858: sizes, depths and offsets beyond all bounds, in every order */
 static void test_dispi_bounds(void)
 {
-    static const unsigned vals[] = { 0, 1, 7, 8, 15, 16, 24, 32, 640, 4095, 16000, 16001, 0x7fff, 0x8000, 0xffff };
+    static const unsigned vals[] = { 0, 1, 7, 8, 15, 16, 24, 32, 640, 4095, 16000, 16001, 0x7fff,
+                                     0x8000, 0xffff };
     static const unsigned regs[] = { VBE_DISPI_INDEX_XRES, VBE_DISPI_INDEX_YRES, VBE_DISPI_INDEX_BPP,
-                                     VBE_DISPI_INDEX_VIRT_WIDTH, VBE_DISPI_INDEX_X_OFFSET, VBE_DISPI_INDEX_Y_OFFSET,
-                                     VBE_DISPI_INDEX_BANK, VBE_DISPI_INDEX_VIRT_HEIGHT, 0xb, 0xffff };
+                                     VBE_DISPI_INDEX_VIRT_WIDTH, VBE_DISPI_INDEX_X_OFFSET,
+                                     VBE_DISPI_INDEX_Y_OFFSET, VBE_DISPI_INDEX_BANK, VBE_DISPI_INDEX_VIRT_HEIGHT, 0xb, 0xffff };
     struct bench *b = bench_new(MiB);
     struct vga *s = vga_add(b, NULL);
 
@@ -344,7 +348,8 @@ static void test_dispi_bounds(void)
     bench_free(b);
 }
 
-/* CVE-2016-3712, 2017-13672, 2017-13673, 2018-5683: random registers under both kinds of modes, then looking */
+/* CVE-2016-3712, 2017-13672, 2017-13673, 2018-5683: random registers under both kinds of modes,
+ * then looking */
 static void test_random_registers(void)
 {
     static const unsigned port[] = { 0x3c4, 0x3ce, 0x3d4, 0x3c0 };
@@ -450,8 +455,9 @@ static void test_pci(void)
     g_assert_cmphex(mem_read(b, MMIO + 0x604, 4), ==, 0x1e1e1e1e);
     g_assert_cmphex(mem_read(b, MMIO + 0x500, 2), ==, 0xb0c5);
     g_assert_cmphex(mem_read(b, MMIO + 0x514, 2), ==, 256);
-    static const struct { unsigned index, val; } set[] = { { 4, 0 }, { 3, 32 }, { 1, 1024 }, { 2, 768 }, { 5, 0 },
-                                                           { 6, 1024 }, { 7, 768 }, { 8, 0 }, { 9, 0 }, { 4, 0x41 } };
+    static const struct { unsigned index, val; } set[] = { { 4, 0 }, { 3, 32 }, { 1, 1024 }, { 2, 768 },
+                                                           { 5, 0 }, { 6, 1024 }, { 7, 768 },
+                                                           { 8, 0 }, { 9, 0 }, { 4, 0x41 } };
     for (unsigned i = 0; i < G_N_ELEMENTS(set); i++)
         mem_write(b, MMIO + 0x500 + set[i].index * 2, set[i].val, 2);
     mem_read(b, MMIO + 0x41a, 1);

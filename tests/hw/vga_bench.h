@@ -19,7 +19,8 @@ static bool vga_front_realize(struct device *d, GError **err)
     struct vga_front *s = container_of(d, struct vga_front, dev);
 
     region_init_ram(&s->lfb, "lfb", &s->vga.vram, 0, s->mb * MiB);
-    return vga_init(&s->vga, d, s->mb * MiB, &s->lfb, err) && space_add(&d->vm->mem, &s->lfb, LFB, PRIO_PCI, err);
+    return vga_init(&s->vga, d, s->mb * MiB, &s->lfb, err) &&
+           space_add(&d->vm->mem, &s->lfb, LFB, PRIO_PCI, err);
 }
 
 static void vga_front_unrealize(struct device *d)
@@ -143,7 +144,8 @@ static inline void set_mode(struct bench *b, const struct vga_mode_params *m)
         set_attr(b, (uint8_t) i, m->ac[i]);
     outb(b, 0x3c6, 0xff);
     for (unsigned i = 0; i < 64; i++) /* EGA's colours: rgbRGB */
-        set_dac(b, (uint8_t) i, (i >> 2 & 1) * 42 + (i >> 5 & 1) * 21, (i >> 1 & 1) * 42 + (i >> 4 & 1) * 21,
+        set_dac(b, (uint8_t) i, (i >> 2 & 1) * 42 + (i >> 5 & 1) * 21,
+                (i >> 1 & 1) * 42 + (i >> 4 & 1) * 21,
                 (i & 1) * 42 + (i >> 3 & 1) * 21);
 }
 
@@ -164,7 +166,8 @@ static inline void load_font(struct bench *b, const uint8_t *font, unsigned bloc
     set_reg(b, 0x3ce, 6, 0x0e);
 }
 
-/* An invented font: row r of character c.  To look at pictures with a real one, VGA_FONT names a file of 4096 bytes. */
+/* An invented font: row r of character c.  To look at pictures with a real one, VGA_FONT names a
+ * file of 4096 bytes. */
 static inline void make_font(uint8_t font[4096])
 {
     const char *file = g_getenv("VGA_FONT");

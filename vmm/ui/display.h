@@ -21,9 +21,11 @@ struct console_ops {
     /* Bring con->surface up to date and put the bounding box of what changed into *dirty (all of it
      * when `full`, or when the mode changed). */
     void (*update)(void *opaque, bool full, struct rect *dirty);
-    /* The text on a text screen as UTF-8, lines ended by \n without trailing blanks; NULL in graphics modes.  Caller frees. */
+    /* The text on a text screen as UTF-8, lines ended by \n without trailing blanks; NULL in
+     * graphics modes.  Caller frees. */
     char *(*text)(void *opaque);
-    /* No UI watches any longer, until the next update that is not `full`: stop tracking what changes.  May be NULL. */
+    /* No UI watches any longer, until the next update that is not `full`: stop tracking what
+     * changes.  May be NULL. */
     void (*idle)(void *opaque);
 };
 
@@ -52,8 +54,9 @@ char *console_text(struct console *con);
 void console_idle(struct console *con); /* by a UI that stops watching (the last VNC client left) */
 struct console *console_first(struct vm *vm); /* NULL: no display */
 
-/* Screenshots (vmm/ui/screenshot.c): takes the VM lock itself around the update.  format is "png", "ppm", or NULL: by
- * the end of the name, ppm when it says nothing.  The file appears whole or not at all. */
+/* Screenshots (vmm/ui/screenshot.c): takes the VM lock itself around the update.  format is "png",
+ * "ppm", or NULL: by the end of the name, ppm when it says nothing.  The file appears whole or not
+ * at all. */
 bool screenshot_write(struct console *con, const char *path, const char *format, GError **err);
 
 #endif
