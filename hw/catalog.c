@@ -9,6 +9,7 @@ const struct device_class *const device_catalog[] = {
     /* --- board: timers, DMA, interrupts --- */
     &i8237_class,
     &mc146818rtc_class,
+    &i8254_class,
 
 
     /* --- board: firmware interface --- */
@@ -19,6 +20,7 @@ const struct device_class *const device_catalog[] = {
 
 
     /* --- serial and debugging --- */
+    &isa_serial_class, &isa_debugcon_class, &isa_debug_exit_class, &pvpanic_class,
 
 
     /* --- storage: floppy --- */

@@ -11,6 +11,7 @@ extern const struct device_class i440fx_class, piix3_class, piix4_pm_class;
 /* --- board: timers, DMA, interrupts --- */
 extern const struct device_class i8237_class;
 extern const struct device_class mc146818rtc_class;
+extern const struct device_class i8254_class;
 
 
 /* --- board: firmware interface --- */
@@ -21,6 +22,7 @@ extern const struct device_class fw_cfg_class;
 
 
 /* --- serial and debugging --- */
+extern const struct device_class isa_serial_class, isa_debugcon_class, isa_debug_exit_class, pvpanic_class;
 
 
 /* --- storage: floppy --- */
