@@ -1,7 +1,7 @@
 /* vmm/char/backend.c - opening and freeing character backends by their kind. */
-#include "vmm/char/backend.h"
-#include "vmm/base/error.h"
-#include "vmm/core/vm.h"
+#include "vmm/char/backend_impl.h"
+
+#include <signal.h>
 
 const char *const chardev_kind_names[] = { "null", "stdio", "file", "pty", "socket", "pipe", "serial", "ringbuf", NULL };
 
@@ -36,12 +36,34 @@ static struct chardev *null_open(struct vm *vm, const struct chardev_config *cfg
     struct chardev *c = g_new0(struct chardev, 1);
 
     (void) err;
-    *c = (struct chardev){ .ops = &null_ops, .vm = vm, .id = g_strdup(cfg->id), .filename = g_strdup("null"), .open = true };
+    chardev_setup(c, vm, &null_ops, cfg, g_strdup("null"));
+    c->open = true;
     return c;
+}
+
+void chardev_setup(struct chardev *c, struct vm *vm, const struct chardev_ops *ops, const struct chardev_config *cfg, char *filename)
+{
+    c->ops = ops;
+    c->vm = vm;
+    c->id = g_strdup(cfg->id);
+    c->filename = filename;
+}
+
+static bool log_to(struct chardev *c, const struct chardev_config *cfg, GError **err)
+{
+    if (!cfg->logfile)
+        return true;
+    c->log = fopen(cfg->logfile, cfg->logappend ? "ae" : "we");
+    if (!c->log)
+        return fail(err, "chardev '%s': cannot write '%s': %s", cfg->id, cfg->logfile, g_strerror(errno));
+    setvbuf(c->log, NULL, _IONBF, 0);
+    return true;
 }
 
 static void discard(struct chardev *c)
 {
+    if (c->log)
+        fclose(c->log);
     g_free(c->filename);
     g_free(c->id);
     c->ops->free(c);
@@ -49,11 +71,21 @@ static void discard(struct chardev *c)
 
 struct chardev *chardev_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
-    if (cfg->kind != CHARDEV_NULL) {
-        fail(err, "chardev '%s': '%s' is not built yet", cfg->id, chardev_kind_names[cfg->kind]);
+    static struct chardev *(*const open[N_CHARDEV_KINDS])(struct vm *, const struct chardev_config *, GError **) = {
+        [CHARDEV_NULL] = null_open, [CHARDEV_STDIO] = stdio_open, [CHARDEV_FILE] = file_open, [CHARDEV_PTY] = pty_open,
+        [CHARDEV_SOCKET] = socket_open, [CHARDEV_PIPE] = pipe_open, [CHARDEV_TTY] = tty_open, [CHARDEV_RINGBUF] = ringbuf_open,
+    };
+    struct chardev *c = open[cfg->kind](vm, cfg, err);
+
+    if (!c)
+        return NULL;
+    signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error of write() */
+    if (!log_to(c, cfg, err)) {
+        discard(c);
         return NULL;
     }
-    struct chardev *c = null_open(vm, cfg, err);
+    if (cfg->mux)
+        c = mux_new(c);
     g_hash_table_insert(vm->chardevs, c->id, c);
     return c;
 }

@@ -4,6 +4,8 @@
 
 bool chardev_attach(struct chardev *c, const struct chardev_fe *fe, void *opaque, const char *user, GError **err)
 {
+    if (c->ops->attach)
+        return c->ops->attach(c, fe, opaque, user, err);
     if (c->fe)
         return fail(err, "chardev '%s' is already used by '%s'", c->id, c->user);
     c->fe = fe;
@@ -16,8 +18,20 @@ bool chardev_attach(struct chardev *c, const struct chardev_fe *fe, void *opaque
     return true;
 }
 
+void chardev_detach_from(struct chardev *c, void *opaque)
+{
+    if (c && c->ops->detach)
+        c->ops->detach(c, opaque);
+    else if (c && c->fe && c->fe_opaque == opaque)
+        chardev_detach(c);
+}
+
 void chardev_detach(struct chardev *c)
 {
+    if (c && c->ops->detach) {
+        c->ops->detach(c, NULL);
+        return;
+    }
     if (!c || !c->fe)
         return;
     c->fe = NULL;
@@ -28,7 +42,12 @@ void chardev_detach(struct chardev *c)
 
 size_t chardev_write(struct chardev *c, const uint8_t *buf, size_t len)
 {
-    return c ? c->ops->write(c, buf, len) : len;
+    if (!c)
+        return len;
+    size_t n = c->ops->write(c, buf, len);
+    if (c->log && n && fwrite(buf, 1, n, c->log) != n)
+        clearerr(c->log); /* a full disk costs the log, not the guest */
+    return n;
 }
 
 void chardev_accept(struct chardev *c)

@@ -10,10 +10,13 @@
 
 #include "vmm/core/exec.h"
 
+#include <stdio.h>
+
 struct vm;
 struct device;
 
-enum chardev_event { CHARDEV_OPENED, CHARDEV_CLOSED, CHARDEV_BREAK };
+/* MUX_IN, MUX_OUT: this front end of a multiplexed chardev got or lost the terminal (Ctrl-a c). */
+enum chardev_event { CHARDEV_OPENED, CHARDEV_CLOSED, CHARDEV_BREAK, CHARDEV_MUX_IN, CHARDEV_MUX_OUT };
 
 struct chardev_fe { /* the front end */
     size_t (*can_receive)(void *opaque); /* bytes it takes now; 0: call chardev_accept() later */
@@ -29,6 +32,9 @@ struct chardev_ops {
     void (*set_break)(struct chardev *c, bool on);                                   /* may be NULL */
     void (*set_params)(struct chardev *c, unsigned baud, char parity, unsigned bits, unsigned stop); /* may be NULL */
     void (*set_fe)(struct chardev *c);      /* the front end came or went; may be NULL */
+    /* Several front ends (mux): these take the place of chardev_attach() and chardev_detach(); NULL: one front end. */
+    bool (*attach)(struct chardev *c, const struct chardev_fe *fe, void *opaque, const char *user, GError **err);
+    void (*detach)(struct chardev *c, void *opaque); /* NULL: the one that came last */
     void (*free)(struct chardev *c);
 };
 
@@ -41,11 +47,13 @@ struct chardev { /* first member of the backend's struct */
     const char *user;            /* who is attached, for messages */
     bool open;                   /* the other side is there */
     char *filename;              /* for info chardev: "pty:/dev/pts/3" */
+    FILE *log;                   /* logfile=, or NULL: a copy of what is written */
 };
 
 /* Attach a front end; refused when there is one (chardev 'x' is already used by serial0). */
 bool chardev_attach(struct chardev *c, const struct chardev_fe *fe, void *opaque, const char *user, GError **err);
-void chardev_detach(struct chardev *c); /* NULL is fine */
+void chardev_detach(struct chardev *c); /* NULL is fine; of a multiplexed one: the front end that came last */
+void chardev_detach_from(struct chardev *c, void *opaque); /* this front end */
 
 /* NULL chardevs swallow everything: a serial port without one is a port with nothing plugged in. */
 size_t chardev_write(struct chardev *c, const uint8_t *buf, size_t len);
