@@ -46,6 +46,9 @@ void drive_config_clear(struct drive_config *cfg);
 /* One key=value of -drive; unknown keys are refused with the nearest match. */
 bool drive_config_set(struct drive_config *cfg, const char *key, const char *value, GError **err);
 
+/* What can't go together, or is not there; `who` begins the message.  drive_open() checks it too. */
+bool drive_config_check(const struct drive_config *cfg, const char *who, GError **err);
+
 /* Nothing of cfg is kept.  Without id= it gets QEMU's: "ide0-hd0", "floppy0", "virtio0", "none0". */
 struct blk *drive_open(struct vm *vm, const struct drive_config *cfg, GError **err);
 void drive_close(struct blk *blk); /* detaches, drains, flushes; NULL is fine */

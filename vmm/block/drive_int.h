@@ -30,9 +30,6 @@ static inline struct drive *as_drive(struct blk *blk)
     return container_of(blk, struct drive, blk);
 }
 
-/* drive_conf.c: what can't go together, or is not there. */
-bool drive_config_check(const struct drive_config *cfg, const char *who, GError **err);
-
 /* drive_io.c */
 void drive_wait(struct drive *d);      /* until nothing is in flight; kept requests stay */
 void drive_fail_kept(struct drive *d); /* end them with their error: nobody will continue them */

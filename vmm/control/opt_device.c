@@ -119,7 +119,7 @@ static bool ref_exists(const struct options *o, const struct prop *p, const char
     if (p->type == PT_CHARDEV)
         return options_chardev(o, value) || fail(err, "%s: there is no chardev with id '%s'", p->name, value);
     for (unsigned i = 0; i < o->drives->len; i++) {
-        const struct opt_drive *d = o->drives->pdata[i];
+        const struct drive_config *d = &((struct opt_drive *) o->drives->pdata[i])->cfg;
         if (strcmp(d->id, value) != 0)
             continue;
         return d->interface == DRIVE_NONE || fail(err, "%s: drive '%s' has its slot by if=; give it if=none", p->name, value);

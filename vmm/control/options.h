@@ -7,27 +7,13 @@
 #define BANTAM_CONTROL_OPTIONS_H
 
 #include "hw/pc/pc.h"
+#include "vmm/block/drive.h"
 #include "vmm/char/backend.h"
 #include "vmm/control/keyval.h"
 
-enum drive_if { DRIVE_IDE, DRIVE_FLOPPY, DRIVE_VIRTIO, DRIVE_NONE };
-enum drive_media { MEDIA_DISK, MEDIA_CDROM };
-
-struct opt_drive { /* -drive, -hda, -cdrom, -fda, the image on the command line */
-    const char *origin; /* the option, for messages */
-    char *id;           /* given, or QEMU's: "ide0-hd0", "ide1-cd0", "floppy0" */
-    int interface;      /* enum drive_if */
-    int32_t bus, unit, index; /* all filled in after parsing (DRIVE_NONE: -1) */
-    int media;          /* enum drive_media */
-    char *file;         /* NULL: no medium */
-    char *format;       /* NULL: guess */
-    bool snapshot;      /* -snapshot, snapshot=on */
-    int readonly;       /* enum on_off_auto: auto is read-only for CD-ROMs, else read-write */
-    char *cache;        /* writeback, none, ...; NULL: default */
-    int cache_writeback, cache_direct, cache_no_flush; /* cache.*: enum on_off_auto */
-    char *aio;          /* threads, native, io_uring; NULL: default */
-    char *werror, *rerror, *discard, *detect_zeroes, *serial;
-    int locking;        /* file.locking: enum on_off_auto */
+struct opt_drive { /* -drive, -hda, -cdrom, -fda, the image on the command line, the default drives */
+    const char *origin;      /* the option, for messages */
+    struct drive_config cfg; /* id, bus, unit and index are all filled in after parsing (if=none: no place) */
 };
 
 struct opt_device { /* -device */
@@ -96,8 +82,9 @@ struct options {
 bool options_parse(struct options *o, int argc, char **argv, GError **err);
 void options_free(struct options *o);
 
-/* Open the chardevs, and put them where they belong: pc.serial[], pc.debugcon.  Drives are not opened here. */
+/* Open the chardevs and drives, and put them where they belong: pc.serial[], pc.debugcon, pc.ide[], pc.floppy[]. */
 bool options_open_chardevs(struct options *o, struct vm *vm, GError **err);
+bool options_open_drives(struct options *o, struct vm *vm, GError **err);
 /* log_enable() for -trace, -D, -d; and the globals, into the VM. */
 bool options_apply_log(const struct options *o, struct vm *vm, GError **err);
 /* Make every -device, in order.  After pc_create(). */

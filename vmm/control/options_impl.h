@@ -113,7 +113,6 @@ bool firmware_finish(struct options *o, GError **err);
 void smbios_clear(struct pc_smbios *s);
 
 /* opt_drive.c */
-extern const struct prop drive_props[];
 bool opt_drive(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_disk(struct options *o, const struct option *opt, const char *arg, GError **err); /* -hda, -cdrom, -fda */
 bool drives_finish(struct options *o, GError **err);
