@@ -27,6 +27,7 @@ const struct device_class *const device_catalog[] = {
 
 
     /* --- storage: IDE --- */
+    &piix3_ide_class, &ide_hd_class, &ide_cd_class,
 
 
     /* --- display --- */

@@ -29,6 +29,7 @@ extern const struct device_class isa_serial_class, isa_debugcon_class, isa_debug
 
 
 /* --- storage: IDE --- */
+extern const struct device_class piix3_ide_class, ide_hd_class, ide_cd_class;
 
 
 /* --- display --- */
