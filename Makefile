@@ -68,11 +68,13 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(LIB)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(B)/tests/hw/%: $(B)/tests/hw/%.o $(B)/tests/hw/bench.o $(LIB)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+$(B)/tests/tools/%: $(B)/tests/tools/%.o
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(B)/tests/kvm/%: $(B)/tests/kvm/%.o $(call obj,$(VMM_C)) $(LIB)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 .SECONDARY: $(call obj,$(TEST_C) tests/hw/bench.c)
 
-tests: $(TESTS)
+tests: $(TESTS) $(B)/tests/tools/blkcut
 san:
 	+$(MAKE) SAN=1 all tests
 

@@ -21,7 +21,6 @@ struct walk {
     uint64_t pos, run; /* bytes done, bytes of the part in flight */
     struct iovec *iov; /* of the part */
     unsigned max;
-    bool mark;
 };
 
 static size_t map_bytes(uint64_t size)
@@ -68,7 +67,6 @@ static void walk_end(struct walk *w, int err)
     bio_free(w->ov->node.ctx, w->part);
     g_free(w->iov);
     g_free(w);
-    io->node = &w->ov->node;
     io->done(io, err);
 }
 
