@@ -74,6 +74,8 @@ static void drive_done(struct bio *io, int err)
 
 static int check(const struct drive *d, const struct blk_req *req)
 {
+    uint64_t sum = 0;
+
     if (!d->root)
         return req->op == BLK_FLUSH ? 0 : ENOMEDIUM;
     if (req->op == BLK_FLUSH)
@@ -82,6 +84,11 @@ static int check(const struct drive *d, const struct blk_req *req)
         return EINVAL;
     if (req->op != BLK_READ && d->blk.read_only)
         return EROFS;
+    if (req->op == BLK_READ || req->op == BLK_WRITE) {
+        for (unsigned i = 0; i < req->niov; i++)
+            sum += req->iov[i].iov_len;
+        g_assert(sum == req->len); /* the device's own sums */
+    }
     return 0;
 }
 
@@ -105,8 +112,10 @@ static void drive_submit(struct blk *blk, struct blk_req *req)
     io->flags = req->flags;
     io->off = req->off;
     io->len = req->len;
-    io->iov = req->iov;
-    io->niov = req->niov;
+    if (req->op == BLK_READ || req->op == BLK_WRITE) {
+        io->iov = req->iov;
+        io->niov = req->niov;
+    }
     io->done = drive_done;
     io->opaque = req;
     d->in_flight++;
@@ -118,6 +127,8 @@ static void drive_submit(struct blk *blk, struct blk_req *req)
     }
     if (io->op == BLK_WRITE && d->cfg.detect_zeroes && iov_is_zero(io->iov, io->niov)) {
         io->op = BLK_WRITE_ZEROES;
+        io->iov = NULL;
+        io->niov = 0;
         io->flags |= d->cfg.detect_zeroes == 2 ? BLK_MAY_UNMAP : 0;
     }
     if (!d->cfg.discard)
