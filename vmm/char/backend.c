@@ -72,8 +72,8 @@ static void discard(struct chardev *c)
 struct chardev *chardev_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
     static struct chardev *(*const open[N_CHARDEV_KINDS])(struct vm *, const struct chardev_config *, GError **) = {
-        [CHARDEV_NULL] = null_open, [CHARDEV_STDIO] = stdio_open, [CHARDEV_FILE] = file_open, [CHARDEV_PTY] = pty_open,
-        [CHARDEV_SOCKET] = socket_open, [CHARDEV_PIPE] = pipe_open, [CHARDEV_TTY] = tty_open, [CHARDEV_RINGBUF] = ringbuf_open,
+        [CHARDEV_NULL] = null_open, [CHARDEV_STDIO] = chr_stdio_open, [CHARDEV_FILE] = chr_file_open, [CHARDEV_PTY] = chr_pty_open,
+        [CHARDEV_SOCKET] = chr_socket_open, [CHARDEV_PIPE] = chr_pipe_open, [CHARDEV_TTY] = chr_tty_open, [CHARDEV_RINGBUF] = chr_ringbuf_open,
     };
     struct chardev *c = open[cfg->kind](vm, cfg, err);
 
@@ -85,7 +85,7 @@ struct chardev *chardev_open(struct vm *vm, const struct chardev_config *cfg, GE
         return NULL;
     }
     if (cfg->mux)
-        c = mux_new(c);
+        c = chr_mux_new(c);
     g_hash_table_insert(vm->chardevs, c->id, c);
     return c;
 }

@@ -45,15 +45,15 @@ extern const struct chardev_ops fdc_ops; /* the five above */
 GSource *main_timer(struct vm *vm, unsigned ms, GSourceFunc fn, void *opaque);
 void main_timer_stop(GSource **timer);
 
-void set_nonblocking(int fd);
+void chr_set_nonblocking(int fd);
 
-struct chardev *stdio_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
-struct chardev *file_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
-struct chardev *pipe_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
-struct chardev *tty_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
-struct chardev *pty_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
-struct chardev *socket_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
-struct chardev *ringbuf_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
-struct chardev *mux_new(struct chardev *base); /* takes base */
+struct chardev *chr_stdio_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
+struct chardev *chr_file_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
+struct chardev *chr_pipe_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
+struct chardev *chr_tty_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
+struct chardev *chr_pty_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
+struct chardev *chr_socket_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
+struct chardev *chr_ringbuf_open(struct vm *vm, const struct chardev_config *cfg, GError **err);
+struct chardev *chr_mux_new(struct chardev *base); /* takes base */
 
 #endif

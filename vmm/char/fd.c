@@ -14,7 +14,7 @@ void chardev_set_open(struct chardev *c, bool open)
         c->fe->event(c->fe_opaque, open ? CHARDEV_OPENED : CHARDEV_CLOSED);
 }
 
-void set_nonblocking(int fd)
+void chr_set_nonblocking(int fd)
 {
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 }

@@ -18,7 +18,7 @@ static bool fail_open(const struct chardev_config *cfg, const char *path, GError
     return fail(err, "chardev '%s': cannot open '%s': %s", cfg->id, path, g_strerror(errno));
 }
 
-struct chardev *file_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
+struct chardev *chr_file_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
     int in = -1, out = open_out(cfg->path, O_CREAT | (cfg->append ? O_APPEND : O_TRUNC));
 
@@ -41,7 +41,7 @@ struct chardev *file_open(struct vm *vm, const struct chardev_config *cfg, GErro
 }
 
 /* QEMU's rule: PATH.in and PATH.out if they are there, else PATH for both. */
-struct chardev *pipe_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
+struct chardev *chr_pipe_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
     char *in_path = g_strconcat(cfg->path, ".in", NULL), *out_path = g_strconcat(cfg->path, ".out", NULL);
     int in = open(in_path, O_RDWR | O_NONBLOCK | O_CLOEXEC), out = open(out_path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
@@ -98,7 +98,7 @@ static void tty_params(struct chardev *c, unsigned baud, char parity, unsigned b
 static const struct chardev_ops tty_ops = { .write = fdc_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .set_break = tty_break,
                                             .set_params = tty_params, .free = fdc_free };
 
-struct chardev *tty_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
+struct chardev *chr_tty_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
     int fd = open(cfg->path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 
@@ -147,7 +147,7 @@ static void ringbuf_free(struct chardev *c)
 
 static const struct chardev_ops ringbuf_ops = { .write = ringbuf_put, .free = ringbuf_free };
 
-struct chardev *ringbuf_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
+struct chardev *chr_ringbuf_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
     struct ringbuf *r = g_new0(struct ringbuf, 1);
 

@@ -258,7 +258,7 @@ static void mux_free(struct chardev *c)
 static const struct chardev_ops mux_ops = { .write = mux_write, .accept = mux_accept, .set_break = mux_set_break,
                                             .set_params = mux_set_params, .attach = mux_attach, .detach = mux_detach, .free = mux_free };
 
-struct chardev *mux_new(struct chardev *base)
+struct chardev *chr_mux_new(struct chardev *base)
 {
     struct mux *m = g_new0(struct mux, 1);
 

@@ -50,7 +50,7 @@ static void pty_free(struct chardev *c)
 
 static const struct chardev_ops pty_ops = { .write = fdc_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .free = pty_free };
 
-struct chardev *pty_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
+struct chardev *chr_pty_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     char name[128];
@@ -69,7 +69,7 @@ struct chardev *pty_open(struct vm *vm, const struct chardev_config *cfg, GError
     }
     if (slave >= 0)
         close(slave);
-    set_nonblocking(master);
+    chr_set_nonblocking(master);
     struct pty *p = g_new0(struct pty, 1);
     fdc_init(&p->f, vm, &pty_ops, cfg, g_strdup_printf("pty:%s", name));
     p->master = master;

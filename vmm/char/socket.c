@@ -155,7 +155,7 @@ static void connected(struct socket_chardev *s, int fd)
 
     if (s->addr[0].ss_family != AF_UNIX && (s->nodelay || s->telnet))
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    set_nonblocking(fd);
+    chr_set_nonblocking(fd);
     s->tel = TEL_DATA;
     s->half = false;
     if (s->telnet)
@@ -396,7 +396,7 @@ static void socket_free(struct chardev *c)
 
 static const struct chardev_ops socket_ops = { .write = socket_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .free = socket_free };
 
-struct chardev *socket_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
+struct chardev *chr_socket_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
     struct socket_chardev *s = g_new0(struct socket_chardev, 1);
     bool ok = true;

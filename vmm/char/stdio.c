@@ -93,7 +93,7 @@ static int private_stdout(bool *is_socket)
             return fd;
         fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
         if (fd >= 0)
-            set_nonblocking(fd); /* shared after all; better than blocking the guest */
+            chr_set_nonblocking(fd); /* shared after all; better than blocking the guest */
         return fd;
     }
     return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
@@ -107,7 +107,7 @@ static void stdio_free(struct chardev *c)
 
 static const struct chardev_ops stdio_ops = { .write = fdc_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .free = stdio_free };
 
-struct chardev *stdio_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
+struct chardev *chr_stdio_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
     bool is_socket;
     int in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3), out = private_stdout(&is_socket);
