@@ -10,6 +10,12 @@ $(B)/bios/linuxboot.bin: $(SRC)/bios/linuxboot.S
 	$(CC) -m16 -c $< -o $(B)/bios/linuxboot.o
 	$(LD) -m elf_i386 -Ttext 0 -e _start --oformat binary $(B)/bios/linuxboot.o -o $@
 
+# --- ACPI: the fixed part of the board ---
+BLOBS += $(B)/bios/dsdt.aml
+$(B)/bios/dsdt.aml: $(SRC)/bios/dsdt.asl
+	@mkdir -p $(@D)
+	iasl -vs -vi -p $(basename $@) $< >$@.log || { cat $@.log; exit 1; }
+
 # --- all of them ---
 $(B)/bios/blobs.h: $(BLOBS) $(SRC)/bios/rules.mk
 	@mkdir -p $(@D)
