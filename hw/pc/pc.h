@@ -5,6 +5,7 @@
 #ifndef BANTAM_HW_PC_PC_H
 #define BANTAM_HW_PC_PC_H
 
+#include "vmm/core/cpu_state.h"
 #include "vmm/core/vm.h"
 
 struct blk;
@@ -13,6 +14,8 @@ struct chardev;
 struct pc_irqchip { /* the kernel's interrupt controllers */
     void (*set_gsi)(void *opaque, int gsi, int level);
     int (*raise_status)(void *opaque, int gsi); /* see irq.h */
+    /* How the first CPU enters at the reset that is going on; NULL: at the reset vector. */
+    void (*set_boot_regs)(void *opaque, const struct boot_cpu_state *st);
     void *opaque;
 };
 
@@ -52,7 +55,8 @@ struct pc_config {
 
     const char *bios;     /* file, looked up in the firmware path; NULL and kernel set: direct boot */
     const char *firmware_path; /* ':' separated, -L first */
-    const char *kernel, *initrd, *append; /* for fw_cfg's linuxboot when bios and kernel are both given */
+    const char *kernel, *initrd, *append; /* started directly, or through the firmware when bios is given, too */
+    bool demo;            /* the built-in demo guest is the kernel */
     const char *boot_order; /* "cad" */
     const char *boot_once;
     bool boot_menu, boot_strict;
@@ -77,7 +81,10 @@ struct pc_config {
 
 struct pc; /* the board */
 
-/* vm->ram is allocated and the irqchip exists.  On failure everything is undone. */
+/* Allocate vm->ram: how much of it lies below 4 GiB follows from the configuration. */
+bool pc_alloc_ram(struct vm *vm, const struct pc_config *cfg, const struct ram_source *src, GError **err);
+
+/* vm->ram is allocated and the irqchip exists.  *cfg stays valid as long as the board.  On failure everything is undone. */
 struct pc *pc_create(struct vm *vm, const struct pc_config *cfg, const struct pc_irqchip *chip, GError **err);
 /* After every -device was realized: firmware tables, boot order, fw_cfg files.  Then reset the VM. */
 bool pc_finish(struct pc *pc, GError **err);

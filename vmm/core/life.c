@@ -74,9 +74,9 @@ void vm_reset(struct vm *vm)
         vm->accel->pause(vm->accel_opaque);
     vm_lock(vm);
     device_reset_all(vm);
+    notify(vm, PHASE_RESET);
     if (vm->accel)
         vm->accel->reset(vm->accel_opaque);
-    notify(vm, PHASE_RESET);
     if (vm->state == RUN_SHUTDOWN || vm->state == RUN_INTERNAL_ERROR || vm->state == RUN_GUEST_PANICKED)
         vm->state = RUN_PAUSED;
     vm_unlock(vm);

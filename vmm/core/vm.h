@@ -54,7 +54,7 @@ struct accel_ops {
 enum vm_phase {
     PHASE_STOPPED,   /* vCPUs are paused: drain, flush */
     PHASE_CONTINUE,  /* about to run */
-    PHASE_RESET,     /* after all devices were reset, before the CPUs run: loaders put their images in place */
+    PHASE_RESET,     /* after all devices were reset, before the CPUs are: loaders put their images in place; VM lock held */
     PHASE_POWERDOWN, /* the user pressed the power button */
     PHASE_WAKEUP,    /* from S3 */
     PHASE_EVENT_RESET, PHASE_EVENT_SHUTDOWN, PHASE_EVENT_PANIC /* for QMP and the UI: tells only */

@@ -1,0 +1,93 @@
+/* vmm/control/machine.c - makes a machine of options, in the order in which its parts need each other. */
+#include "vmm/control/machine.h"
+#include "vmm/base/error.h"
+#include "vmm/block/drive.h"
+#include "vmm/ui/input.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+static bool open_drives(struct machine *m, GError **err)
+{
+    const GPtrArray *drives = m->opts->drives;
+    struct pc_config *pc = &m->opts->pc;
+
+    for (unsigned i = 0; i < drives->len; i++) {
+        struct opt_drive *d = drives->pdata[i];
+        struct blk *blk = drive_open(m->vm, &d->cfg, err);
+        if (!blk)
+            return false;
+        if (d->cfg.interface == DRIVE_IDE)
+            pc->ide[d->cfg.bus * 2 + d->cfg.unit] = blk;
+        else if (d->cfg.interface == DRIVE_FLOPPY)
+            pc->floppy[d->cfg.unit] = blk;
+    }
+    return true;
+}
+
+static void set_boot_regs(void *opaque, const struct boot_cpu_state *st)
+{
+    kvm_set_boot_regs(opaque, st);
+}
+
+static bool create_board(struct machine *m, GError **err)
+{
+    const struct pc_config *cfg = &m->opts->pc;
+    const struct kvm_config kc = {
+        .cpu = m->opts->cpu,
+        .topo = { cfg->cpus, cfg->max_cpus, cfg->sockets, cfg->dies, cfg->cores, cfg->threads },
+        .cpu_pm = m->opts->cpu_pm,
+    };
+    if (!pc_alloc_ram(m->vm, cfg, &m->opts->ram, err))
+        return false;
+    m->kvm = kvm_new(m->vm, &kc, err);
+    if (!m->kvm)
+        return false;
+    const struct pc_irqchip chip = { kvm_set_gsi, kvm_raise_status, set_boot_regs, m->kvm };
+    m->pc = pc_create(m->vm, cfg, &chip, err);
+    return m->pc && options_create_devices(m->opts, m->vm, err) && pc_finish(m->pc, err);
+}
+
+static bool create(struct machine *m, GError **err)
+{
+    struct options *o = m->opts;
+    struct vm *vm = m->vm;
+
+    vm->name = g_strdup(o->pc.name);
+    vm->firmware_path = g_strdup(o->pc.firmware_path);
+    vm->on_reboot = o->on_reboot;
+    vm->on_shutdown = o->on_shutdown;
+    vm->on_panic = o->on_panic;
+    if (!options_apply_log(o, vm, err) || !options_open_chardevs(o, vm, err) || !open_drives(m, err) ||
+        !create_board(m, err))
+        return false;
+    if (o->mlock && mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+        return fail(err, "-overcommit mem-lock=on: cannot lock memory: %s", g_strerror(errno));
+    if (!kvm_start_cpus(m->kvm, err))
+        return false;
+    vm_reset(vm);
+    return true;
+}
+
+bool machine_create(struct machine *m, struct options *opts, GError **err)
+{
+    *m = (struct machine){ .opts = opts, .vm = vm_new(NULL, NULL) };
+    if (create(m, err))
+        return true;
+    machine_destroy(m);
+    return false;
+}
+
+void machine_destroy(struct machine *m)
+{
+    if (!m->vm)
+        return;
+    kvm_free(m->kvm);
+    pc_free(m->pc);
+    while (m->vm->devices->len)
+        device_free(m->vm->devices->pdata[m->vm->devices->len - 1]);
+    drive_close_all(m->vm);
+    chardev_free_all(m->vm);
+    vm_free(m->vm);
+    *m = (struct machine){ 0 };
+}

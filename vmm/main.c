@@ -1,0 +1,61 @@
+/* vmm/main.c - the process: command line, signals, daemon, exit status. */
+#include "vmm/base/error.h"
+#include "vmm/control/machine.h"
+#include "vmm/control/process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int fail_with(GError *err)
+{
+    fprintf(stderr, "bantam: %s\n", err->message);
+    g_error_free(err);
+    return EXIT_USER;
+}
+
+static int run(struct options *o, GError **err)
+{
+    struct process p;
+    struct machine m;
+
+    if (!process_begin(&p, o, err))
+        return EXIT_USER;
+    if (!machine_create(&m, o, err)) {
+        process_end(&p);
+        return EXIT_USER;
+    }
+    if (!process_ready(&p, &m, err)) {
+        machine_destroy(&m);
+        process_end(&p);
+        return EXIT_USER;
+    }
+    if (!o->start_paused)
+        vm_cont(m.vm);
+    vm_run(m.vm);
+    int code = m.vm->exit_code;
+    process_unwatch(&p);
+    machine_destroy(&m);
+    process_end(&p);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = { 0 };
+    GError *err = NULL;
+    int code = EXIT_OK;
+
+    if (!options_parse(&o, argc, argv, &err)) {
+        code = fail_with(err);
+    } else if (o.text) {
+        fputs(o.text, stdout);
+        if (fflush(stdout) != 0)
+            code = EXIT_USER;
+    } else {
+        code = run(&o, &err);
+        if (err)
+            code = fail_with(err);
+    }
+    options_free(&o);
+    return code;
+}
