@@ -2,6 +2,7 @@
 #include "vmm/block/drive_int.h"
 
 #include <errno.h>
+#include <signal.h>
 
 /* --- media ------------------------------------------------------------------------------------- */
 
@@ -294,6 +295,7 @@ struct blk *drive_open(struct vm *vm, const struct drive_config *cfg, GError **e
     d->io_status = "ok";
     d->nowhere.ctx = &d->ctx;
 
+    signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is an error of the write, not our end */
     const char *path = cfg->file && *cfg->file ? cfg->file : NULL;
     bool ok = drive_config_check(cfg, d->who, err);
     if (ok && drive_find(vm, d->blk.id))
