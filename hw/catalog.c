@@ -24,6 +24,7 @@ const struct device_class *const device_catalog[] = {
 
 
     /* --- storage: floppy --- */
+    &isa_fdc_class, &floppy_class,
 
 
     /* --- storage: IDE --- */

@@ -26,6 +26,8 @@ extern const struct device_class isa_serial_class, isa_debugcon_class, isa_debug
 
 
 /* --- storage: floppy --- */
+extern const struct device_class isa_fdc_class;
+extern const struct device_class floppy_class;
 
 
 /* --- storage: IDE --- */

@@ -137,6 +137,10 @@ size_t isa_dma_from_memory(struct device *d, unsigned chan, void *buf, size_t le
 
 extern const struct bus_class isa_bus_class;
 
+struct isa_info { /* device_class.bus_info of an ISA device; may be absent */
+    char *(*fw_node)(const struct device *d); /* see bus_class.fw_node: "fdc@03f0" */
+};
+
 struct isa {
     struct bus bus;           /* "isa.0" */
     struct irq_or line[16];   /* .out is connected by the board (or the bench) */

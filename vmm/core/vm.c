@@ -45,7 +45,14 @@ static bool isa_attach(struct bus *bus, struct device *dev, GError **err)
     (void) bus, (void) dev, (void) err;
     return true;
 }
-const struct bus_class isa_bus_class = { .name = "ISA", .attach = isa_attach };
+
+static char *isa_fw_node(const struct device *dev)
+{
+    const struct isa_info *info = dev->cls->bus_info;
+
+    return info && info->fw_node ? info->fw_node(dev) : NULL;
+}
+const struct bus_class isa_bus_class = { .name = "ISA", .attach = isa_attach, .fw_node = isa_fw_node };
 
 static void free_boot_entry(void *p)
 {
