@@ -3,7 +3,8 @@
  *   blkcut LOG                       prints the number of records and of completed flushes
  *   blkcut LOG BASE OUT CUT SEED     writes OUT: BASE and what of LOG's first CUT records survives, by SEED
  *
- * LOG is from -drive ...,x-cut-log=LOG; BASE a copy of the image from before the run.  See cutlog.h for the model. */
+ * LOG is from -drive ...,x-cut-log=LOG; BASE a copy of the image from before the run.  See cutlog.h for the
+ * model. */
 #include "tests/tools/cutlog.h"
 
 #include <stdio.h>

@@ -1,10 +1,11 @@
-/* tests/tools/cutlog.h - rebuild an image as a power cut may leave it, from the log of a drive's x-cut-log= (vmm/block/cut.h).
+/* tests/tools/cutlog.h - rebuild an image as a power cut may leave it, from the log of a drive's x-cut-log=
+ * (vmm/block/cut.h).
  *
  * The model is a disk with a volatile cache.  After a cut behind the first N records of the log:
- *   - A write is *safe* when it was done before a flush was started that was itself done by then, or when it had
- *     BLK_FUA and was done.  Safe writes are there, in their order.
- *   - Of every other write that was started, each 512-byte sector by itself may or may not be there; where several such
- *     writes hit a sector, any of them may have been the last to reach the disk.  A seed decides. */
+ *   - A write is *safe* when it was done before a flush was started that was itself done by then, or when it
+ * had BLK_FUA and was done.  Safe writes are there, in their order.
+ *   - Of every other write that was started, each 512-byte sector by itself may or may not be there; where
+ * several such writes hit a sector, any of them may have been the last to reach the disk.  A seed decides. */
 #ifndef BANTAM_TESTS_CUTLOG_H
 #define BANTAM_TESTS_CUTLOG_H
 
@@ -48,8 +49,10 @@ static inline struct cutlog *cutlog_load(const char *path)
     if (!map)
         return NULL;
     struct cutlog *l = g_new0(struct cutlog, 1);
-    const uint8_t *p = (const uint8_t *) g_mapped_file_get_contents(map), *end = p + g_mapped_file_get_length(map);
-    GHashTable *open = g_hash_table_new(g_direct_hash, g_direct_equal); /* id -> index + 1; flushes negative */
+    const uint8_t *p = (const uint8_t *) g_mapped_file_get_contents(map),
+                  *end = p + g_mapped_file_get_length(map);
+    /* id -> index + 1; flushes negative */
+    GHashTable *open = g_hash_table_new(g_direct_hash, g_direct_equal);
 
     l->map = map;
     l->writes = g_array_new(FALSE, FALSE, sizeof(struct cut_write));
@@ -97,8 +100,10 @@ static inline guint cutlog_safe_until(const struct cutlog *l, guint cut)
     return until;
 }
 
-/* Change `image` (base's content, `size` bytes, a multiple of 512) to what the cut behind `cut` records may leave. */
-static inline void cutlog_apply(const struct cutlog *l, uint8_t *image, uint64_t size, guint cut, guint32 seed)
+/* Change `image` (base's content, `size` bytes, a multiple of 512) to what the cut behind `cut` records may
+ * leave. */
+static inline void cutlog_apply(const struct cutlog *l, uint8_t *image, uint64_t size, guint cut,
+                                guint32 seed)
 {
     GRand *rand = g_rand_new_with_seed(seed);
     guint until = cutlog_safe_until(l, cut);

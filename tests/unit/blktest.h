@@ -127,12 +127,14 @@ static inline void io_done(struct blk_req *req, int err)
     io->err = err;
 }
 
-static inline void io_submit_op(struct blk *blk, struct io *io, enum blk_op op, uint64_t off, void *buf, size_t len)
+static inline void io_submit_op(struct blk *blk, struct io *io, enum blk_op op, uint64_t off, void *buf,
+                                size_t len)
 {
     memset(io, 0, sizeof *io);
     io->iov[0] = (struct iovec){ buf, len };
-    io->req = (struct blk_req){ .op = op, .off = off, .len = len, .iov = io->iov, .niov = buf ? 1 : 0, .done = io_done,
-                                .opaque = io };
+    io->req = (struct blk_req){
+        .op = op, .off = off, .len = len, .iov = io->iov, .niov = buf ? 1 : 0, .done = io_done, .opaque = io
+    };
     vm_lock(blk->vm);
     blk_submit(blk, &io->req);
     g_assert_false(io->done); /* never from within */

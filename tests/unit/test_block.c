@@ -1,4 +1,5 @@
-/* tests/unit/test_block.c - drives: data by every engine and cache mode, order, draining, snapshots, opening. */
+/* tests/unit/test_block.c - drives: data by every engine and cache mode, order, draining, snapshots, opening.
+ */
 #include "tests/unit/blktest.h"
 #include "vmm/block/drive_int.h"
 #include "vmm/block/file.h"
@@ -78,8 +79,9 @@ static void finish(struct slot *s, uint8_t *model)
     s->busy = false;
 }
 
-/* Random requests, several in flight, against a model.  Those in flight never overlap each other (that would have no
- * right answer), but they share blocks of the disk, so that read-modify-write of one must not harm the other. */
+/* Random requests, several in flight, against a model.  Those in flight never overlap each other (that would
+ * have no right answer), but they share blocks of the disk, so that read-modify-write of one must not harm
+ * the other. */
 static void hammer(struct blk *blk, uint8_t *model, size_t size, unsigned count, bool aligned)
 {
     struct slot *s = g_new0(struct slot, DEPTH);
@@ -91,7 +93,8 @@ static void hammer(struct blk *blk, uint8_t *model, size_t size, unsigned count,
         for (unsigned i = 0; i < DEPTH && count; i++) {
             if (s[i].busy)
                 continue;
-            size_t unit = aligned ? 4096 : 512, len = unit * (1 + rnd(rnd(4) ? 8 : 128 * 1024 / (uint32_t) unit));
+            size_t unit = aligned ? 4096 : 512,
+                   len = unit * (1 + rnd(rnd(4) ? 8 : 128 * 1024 / (uint32_t) unit));
             uint64_t off = unit * rnd((uint32_t) (size / unit));
             len = MIN(len, size - off);
             if (overlaps(s, DEPTH, off, len))
@@ -103,7 +106,8 @@ static void hammer(struct blk *blk, uint8_t *model, size_t size, unsigned count,
             t->write = rnd(2);
             t->busy = true;
             unsigned n = 0;
-            for (size_t at = 0, mem = aligned ? 0 : rnd(16); at < len; n++) { /* pieces, with gaps between them */
+            /* pieces, with gaps between them */
+            for (size_t at = 0, mem = aligned ? 0 : rnd(16); at < len; n++) {
                 size_t part = 1 + rnd(3) * 511 + rnd(9000);
                 part = n == 63 || aligned ? len - at : MIN(len - at, part);
                 t->io.iov[n] = (struct iovec){ t->mem + mem, part };
@@ -112,8 +116,13 @@ static void hammer(struct blk *blk, uint8_t *model, size_t size, unsigned count,
                 at += part;
                 mem += part + (aligned ? 0 : rnd(3));
             }
-            t->io.req = (struct blk_req){ .op = t->write ? BLK_WRITE : BLK_READ, .off = off, .len = len, .iov = t->io.iov,
-                                          .niov = n, .done = io_done, .opaque = &t->io };
+            t->io.req = (struct blk_req){ .op = t->write ? BLK_WRITE : BLK_READ,
+                                          .off = off,
+                                          .len = len,
+                                          .iov = t->io.iov,
+                                          .niov = n,
+                                          .done = io_done,
+                                          .opaque = &t->io };
             vm_lock(blk->vm);
             blk_plug(blk);
             blk_submit(blk, &t->io.req);
@@ -178,9 +187,8 @@ static void test_no_threads_at_start(struct fix *f, gconstpointer unused)
     g_free(img);
 }
 
-
-/* A disk of 4096-byte sectors on one of 512: the file layer is told so, and then every guest write of 512 bytes is a
- * read-modify-write that may share its block with others in flight. */
+/* A disk of 4096-byte sectors on one of 512: the file layer is told so, and then every guest write of 512
+ * bytes is a read-modify-write that may share its block with others in flight. */
 static void test_big_sectors(struct fix *f, gconstpointer mode)
 {
     enum { SMALL = 96 * 1024 + 1536 }; /* no multiple of 4096: the last block reaches over the end */
@@ -200,8 +208,8 @@ static void test_big_sectors(struct fix *f, gconstpointer mode)
     g_free(img);
 }
 
-/* A size that is no multiple of 512: the last sector is whole for the guest, its rest reads as zeros, and writing it
- * makes the file that long. */
+/* A size that is no multiple of 512: the last sector is whole for the guest, its rest reads as zeros, and
+ * writing it makes the file that long. */
 static void test_odd_size(struct fix *f, gconstpointer mode)
 {
     char *img = make_image(f->dir, "disk.img", 10000);
@@ -234,7 +242,8 @@ static void test_truncated(struct fix *f, gconstpointer mode)
 
     g_assert_cmpint(truncate(img, 300 * 1024), ==, 0);
     g_assert_cmpint(do_io(blk, BLK_READ, 200 * 1024, buf, 65536), ==, 0);
-    g_assert_cmpint(do_io(blk, BLK_READ, 512 * 1024, buf, 65536), ==, EIO); /* and no zeros for what was there */
+    /* and no zeros for what was there */
+    g_assert_cmpint(do_io(blk, BLK_READ, 512 * 1024, buf, 65536), ==, EIO);
     g_assert_cmpint(do_io(blk, BLK_READ, 296 * 1024, buf, 65536), ==, EIO);
     g_assert_cmpint(do_io(blk, BLK_WRITE, 900 * 1024, buf, 65536), ==, 0); /* grows it again */
     g_assert_cmpint(do_io(blk, BLK_READ, 512 * 1024, buf, 65536), ==, 0);
@@ -272,7 +281,8 @@ static void test_discard(struct fix *f, gconstpointer mode)
     memset(buf, 1, 1 << 20);
     g_assert_cmpint(do_io(blk, BLK_READ, 0, buf, 1 << 20), ==, 0);
     for (unsigned i = 0; i < 1 << 20; i++) {
-        bool zero = (i >= 512 && i < 5120) || (i >= 256 * 1024 && i < 768 * 1024) || (i >= 800 * 1024 && i < 864 * 1024);
+        bool zero = (i >= 512 && i < 5120) || (i >= 256 * 1024 && i < 768 * 1024) ||
+                    (i >= 800 * 1024 && i < 864 * 1024);
         g_assert_cmpint(buf[i], ==, zero ? 0 : 7);
     }
     g_assert_cmpint(do_io(blk, BLK_DISCARD, 1 << 20, NULL, 512), ==, EINVAL);
@@ -323,8 +333,13 @@ static void test_drain(struct fix *f, gconstpointer mode)
         struct drainer d = { blk, io, N };
         for (unsigned i = 0; i < N; i++) {
             io[i].iov[0] = (struct iovec){ buf + (i % 3 ? 0 : 512), 32768 };
-            io[i].req = (struct blk_req){ .op = BLK_WRITE, .off = i * 65536, .len = 32768, .iov = io[i].iov, .niov = 1,
-                                          .done = io_done, .opaque = &io[i] };
+            io[i].req = (struct blk_req){ .op = BLK_WRITE,
+                                          .off = i * 65536,
+                                          .len = 32768,
+                                          .iov = io[i].iov,
+                                          .niov = 1,
+                                          .done = io_done,
+                                          .opaque = &io[i] };
         }
         GThread *t = g_thread_new("vcpu", drain_thread, &d);
         while (exec_iterate(&f->vm->main, false) || !io[N - 1].done)
@@ -370,7 +385,9 @@ static void test_drain_chain(struct fix *f, gconstpointer unused)
 
     struct io other;
     struct chain c = { .blk = blk, .left = 10, .iov = { buf, 4096 }, .nested = true, .other = &other };
-    c.req = (struct blk_req){ .op = BLK_READ, .len = 4096, .iov = &c.iov, .niov = 1, .done = chain_done, .opaque = &c };
+    c.req = (struct blk_req){
+        .op = BLK_READ, .len = 4096, .iov = &c.iov, .niov = 1, .done = chain_done, .opaque = &c
+    };
     uint8_t x[512];
     io_submit_op(blk, &other, BLK_READ, 0, x, 512);
     vm_lock(f->vm);
@@ -422,7 +439,9 @@ static void test_iothread(struct fix *f, gconstpointer unused)
     exec_init(&e, f->vm, "iothread0", false);
     drive_set_exec(blk, &e);
     struct io io = { .iov[0] = { buf, 4096 } };
-    io.req = (struct blk_req){ .op = BLK_WRITE, .len = 4096, .iov = io.iov, .niov = 1, .done = io_done, .opaque = &io };
+    io.req = (struct blk_req){
+        .op = BLK_WRITE, .len = 4096, .iov = io.iov, .niov = 1, .done = io_done, .opaque = &io
+    };
     struct drainer d = { blk, &io, 1 };
     memset(buf, 9, 4096);
     g_assert_true(vm_cont(f->vm));
@@ -493,13 +512,16 @@ int main(int argc, char **argv)
         g_free(name);
     }
     g_test_add("/block/big-sectors/threads", struct fix, "cache=none", setup, test_big_sectors, teardown);
-    g_test_add("/block/big-sectors/native", struct fix, "cache=none,aio=native", setup, test_big_sectors, teardown);
-    g_test_add("/block/big-sectors/directsync", struct fix, "cache=directsync,aio=native", setup, test_big_sectors, teardown);
+    g_test_add("/block/big-sectors/native", struct fix, "cache=none,aio=native", setup, test_big_sectors,
+               teardown);
+    g_test_add("/block/big-sectors/directsync", struct fix, "cache=directsync,aio=native", setup,
+               test_big_sectors, teardown);
     g_test_add("/block/odd-size/cached", struct fix, "cache=writeback", setup, test_odd_size, teardown);
     g_test_add("/block/odd-size/direct", struct fix, "cache=none", setup, test_odd_size, teardown);
     g_test_add("/block/odd-size/native", struct fix, "cache=none,aio=native", setup, test_odd_size, teardown);
     g_test_add("/block/truncated/cached", struct fix, "cache=writeback", setup, test_truncated, teardown);
-    g_test_add("/block/truncated/native", struct fix, "cache=none,aio=native", setup, test_truncated, teardown);
+    g_test_add("/block/truncated/native", struct fix, "cache=none,aio=native", setup, test_truncated,
+               teardown);
     g_test_add("/block/discard/cached", struct fix, "cache=writeback", setup, test_discard, teardown);
     g_test_add("/block/discard/direct", struct fix, "cache=none,aio=native", setup, test_discard, teardown);
     g_test_add("/block/drain/threads", struct fix, "cache=writeback", setup, test_drain, teardown);

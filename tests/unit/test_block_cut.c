@@ -1,8 +1,9 @@
-/* tests/unit/test_block_cut.c - what was flushed survives a power cut, and the test can tell when it does not.
+/* tests/unit/test_block_cut.c - what was flushed survives a power cut, and the test can tell when it does
+ * not.
  *
- * The workload is a small journalling store: a transaction writes its data blocks to fresh places, flushes, writes a
- * commit record, flushes, and only then counts as acknowledged.  After a cut every transaction acknowledged before it
- * must be there, and every commit record that is there must have its data. */
+ * The workload is a small journalling store: a transaction writes its data blocks to fresh places, flushes,
+ * writes a commit record, flushes, and only then counts as acknowledged.  After a cut every transaction
+ * acknowledged before it must be there, and every commit record that is there must have its data. */
 #include "tests/tools/cutlog.h"
 #include "tests/unit/blktest.h"
 
@@ -31,7 +32,8 @@ static guint records_now(const char *log)
 }
 
 /* `barrier`: the first flush of a transaction; without it the commit record may overtake the data. */
-static void run_store(struct vm *vm, const char *img, const char *log, const char *opts, bool barrier, struct tx *tx)
+static void run_store(struct vm *vm, const char *img, const char *log, const char *opts, bool barrier,
+                      struct tx *tx)
 {
     struct blk *blk = add_drive(vm, "id=d,format=raw,file=%s,x-cut-log=%s,%s", img, log, opts);
     uint8_t data[BLOCKS][BLOCK], commit[512];
@@ -75,7 +77,8 @@ static unsigned damage(const uint8_t *image, const struct tx *tx, guint cut)
 static unsigned bad_cuts(const char *opts, bool barrier)
 {
     struct vm *vm = vm_new(NULL, NULL);
-    char *dir = scratch_new(), *img = make_image(dir, "disk.img", SIZE), *log = g_build_filename(dir, "log", NULL);
+    char *dir = scratch_new(), *img = make_image(dir, "disk.img", SIZE),
+         *log = g_build_filename(dir, "log", NULL);
     struct tx tx[N_TX];
     unsigned bad = 0;
 

@@ -1,4 +1,5 @@
-/* tests/unit/test_block_error.c - werror= and rerror=: requests that fail, wait, are tried again, or are given up. */
+/* tests/unit/test_block_error.c - werror= and rerror=: requests that fail, wait, are tried again, or are
+ * given up. */
 #include "tests/unit/blktest.h"
 #include "vmm/block/drive_int.h"
 #include "vmm/block/file.h"
@@ -61,8 +62,8 @@ static void repair(struct fix *f)
 static void test_enospc(struct fix *f, gconstpointer policy)
 {
     enum { N = 8 };
-    struct blk *blk = add_drive(f->vm, "id=d,format=raw,file=%s,x-inject=write:ENOSPC:100-900:%s%s", f->img, f->gate,
-                                (const char *) policy);
+    struct blk *blk = add_drive(f->vm, "id=d,format=raw,file=%s,x-inject=write:ENOSPC:100-900:%s%s", f->img,
+                                f->gate, (const char *) policy);
     struct io io[N], other;
 
     for (int i = 0; i < N; i++)
@@ -94,7 +95,8 @@ static void test_enospc(struct fix *f, gconstpointer policy)
 static void test_report(struct fix *f, gconstpointer unused)
 {
     (void) unused;
-    struct blk *blk = add_drive(f->vm, "id=d,format=raw,file=%s,x-inject=any:EIO:8-15+flush:EIO:*:%s", f->img, f->gate);
+    struct blk *blk =
+        add_drive(f->vm, "id=d,format=raw,file=%s,x-inject=any:EIO:8-15+flush:EIO:*:%s", f->img, f->gate);
 
     g_assert_cmpint(do_io(blk, BLK_WRITE, 4096, f->x, 512), ==, EIO); /* EIO is no ENOSPC */
     g_assert_cmpint(do_io(blk, BLK_READ, 7680, f->x, 512), ==, EIO);
@@ -113,13 +115,15 @@ static void test_report(struct fix *f, gconstpointer unused)
     blk = add_drive(f->vm, "id=d,format=raw,file=%s,werror=ignore,rerror=ignore,x-inject=any:EIO", f->img);
     g_assert_cmpint(do_io(blk, BLK_WRITE, 4096, f->x, 512), ==, 0);
     g_assert_cmpint(do_io(blk, BLK_READ, 4096, f->x, 512), ==, 0);
-    g_assert_cmpint(do_io(blk, BLK_READ, 1 << 20, f->x, 512), ==, EINVAL); /* the device's own mistakes are told */
+    /* the device's own mistakes are told */
+    g_assert_cmpint(do_io(blk, BLK_READ, 1 << 20, f->x, 512), ==, EINVAL);
 }
 
 static void test_stop(struct fix *f, gconstpointer unused)
 {
     (void) unused;
-    struct blk *blk = add_drive(f->vm, "id=d,format=raw,file=%s,werror=stop,rerror=stop,x-inject=any:EIO:*:%s", f->img, f->gate);
+    struct blk *blk = add_drive(
+        f->vm, "id=d,format=raw,file=%s,werror=stop,rerror=stop,x-inject=any:EIO:*:%s", f->img, f->gate);
     struct io rd, fl;
 
     io_submit_op(blk, &rd, BLK_READ, 0, f->x, 512);
@@ -274,12 +278,14 @@ int main(int argc, char **argv)
     g_test_add("/block/error/enospc", struct fix, "", setup, test_enospc, teardown);
     g_test_add("/block/error/enospc-stop", struct fix, ",werror=stop", setup, test_enospc, teardown);
     g_test_add("/block/error/enospc-snapshot", struct fix, ",snapshot=on", setup, test_enospc, teardown);
-    g_test_add("/block/error/enospc-native", struct fix, ",cache=none,aio=native", setup, test_enospc, teardown);
+    g_test_add("/block/error/enospc-native", struct fix, ",cache=none,aio=native", setup, test_enospc,
+               teardown);
     g_test_add("/block/error/report", struct fix, NULL, setup, test_report, teardown);
     g_test_add("/block/error/stop", struct fix, NULL, setup, test_stop, teardown);
     g_test_add("/block/error/reset", struct fix, NULL, setup, test_reset, teardown);
     g_test_add("/block/error/file-size-limit", struct fix, "cache=writeback", setup, test_fsize, teardown);
-    g_test_add("/block/error/file-size-limit-native", struct fix, "cache=none,aio=native", setup, test_fsize, teardown);
+    g_test_add("/block/error/file-size-limit-native", struct fix, "cache=none,aio=native", setup, test_fsize,
+               teardown);
     g_test_add("/block/error/full-disk", struct fix, NULL, setup, test_full_disk, teardown);
     g_test_add("/block/error/lost-pages", struct fix, NULL, setup, test_lost_pages, teardown);
     g_test_add("/block/error/stop-flushes", struct fix, NULL, setup, test_stop_flushes, teardown);

@@ -1,4 +1,5 @@
-/* tests/unit/test_block_open.c - the user's mistakes, image locks (ours and QEMU's), media, the format guess. */
+/* tests/unit/test_block_open.c - the user's mistakes, image locks (ours and QEMU's), media, the format guess.
+ */
 #include "tests/unit/blktest.h"
 #include "vmm/block/drive_int.h"
 
@@ -52,18 +53,24 @@ static void test_mistakes(struct fix *f, gconstpointer unused)
     expect_refused(refused(vm, "id=d"), "file= is missing");
     expect_refused(refused(vm, "id=d,file="), "file= is missing");
     expect_refused(refused(vm, "id=d,file=nbd://host/x"), "protocol 'nbd' is not supported");
-    expect_refused(refused(vm, "id=d,file=%s,format=qcow2", f->img), "format 'qcow2' is not supported yet; convert it");
-    expect_refused(refused(vm, "id=d,file=%s,format=rwa", f->img), "there is no format 'rwa' (did you mean 'raw'?)");
-    expect_refused(refused(vm, "id=d,file=%s,aio=io_uring", f->img), "aio=io_uring is not supported yet; use aio=native");
+    expect_refused(refused(vm, "id=d,file=%s,format=qcow2", f->img),
+                   "format 'qcow2' is not supported yet; convert it");
+    expect_refused(refused(vm, "id=d,file=%s,format=rwa", f->img),
+                   "there is no format 'rwa' (did you mean 'raw'?)");
+    expect_refused(refused(vm, "id=d,file=%s,aio=io_uring", f->img),
+                   "aio=io_uring is not supported yet; use aio=native");
     expect_refused(refused(vm, "id=d,file=%s,aio=native", f->img), "aio=native needs O_DIRECT");
     expect_refused(refused(vm, "id=d,file=%s,cache=nothing", f->img), "not one of: writeback, none, ");
     expect_refused(refused(vm, "id=d,file=%s,copy-on-read=on", f->img), "copy-on-read=on is not supported");
-    expect_refused(refused(vm, "id=d,file=%s,throttling.iops-total=5", f->img), "throttling is not supported");
+    expect_refused(refused(vm, "id=d,file=%s,throttling.iops-total=5", f->img),
+                   "throttling is not supported");
     expect_refused(refused(vm, "id=d,file=%s,bps_rd=5", f->img), "throttling is not supported");
-    expect_refused(refused(vm, "id=d,file=%s,cahce=none", f->img), "no option 'cahce' (did you mean 'cache'?)");
+    expect_refused(refused(vm, "id=d,file=%s,cahce=none", f->img),
+                   "no option 'cahce' (did you mean 'cache'?)");
     expect_refused(refused(vm, "id=d,file=%s,detect-zeroes=unmap", f->img), "needs discard=unmap");
     expect_refused(refused(vm, "id=d,file=%s,x-inject=write:EWHAT", f->img), "x-inject: 'write:EWHAT'");
-    expect_refused(refused(vm, "id=d,file=%s,x-cut-log=/none/log", f->img), "drive 'd': x-cut-log: cannot write");
+    expect_refused(refused(vm, "id=d,file=%s,x-cut-log=/none/log", f->img),
+                   "drive 'd': x-cut-log: cannot write");
     add_drive(vm, "id=d,file=%s", f->img);
     expect_refused(refused(vm, "id=d,file=%s", f->img), "already a drive with this id");
     struct blk *anon = add_drive(vm, "if=floppy,index=1");
@@ -90,7 +97,8 @@ static void test_permissions(struct fix *f, gconstpointer unused)
         if (!geteuid() && seteuid(65534))
             _exit(99);
         struct vm *vm = vm_new(NULL, NULL);
-        expect_refused(refused(vm, "id=d,file=%s", f->img), "can't be written: Permission denied; use read-only=on or snapshot=on");
+        expect_refused(refused(vm, "id=d,file=%s", f->img),
+                       "can't be written: Permission denied; use read-only=on or snapshot=on");
         struct blk *blk = add_drive(vm, "id=d,file=%s,read-only=on", f->img);
         uint8_t x[512];
         g_assert_cmpint(do_io(blk, BLK_READ, 0, x, 512), ==, 0);
@@ -132,7 +140,8 @@ static void test_locks(struct fix *f, gconstpointer unused)
     (void) unused;
     struct blk *blk = add_drive(f->vm, "id=d,file=%s,format=raw", f->img);
 
-    in_child(f, "format=raw", "is in use by another process; stop that one, or use read-only=on or snapshot=on");
+    in_child(f, "format=raw",
+             "is in use by another process; stop that one, or use read-only=on or snapshot=on");
     in_child(f, "format=raw,read-only=on", "is in use by another process that writes to it");
     in_child(f, "format=raw,snapshot=on", "is in use");
     in_child(f, "format=raw,locking=off", NULL);
@@ -188,10 +197,25 @@ static void test_qemu(struct fix *f, gconstpointer unused)
     /* and QEMU was there first */
     GPid pid;
     char *drive = g_strdup_printf("file=%s,format=raw,if=none", f->img);
-    char *argv[] = { (char *) "qemu-system-x86_64", (char *) "-M", (char *) "none", (char *) "-display", (char *) "none", (char *) "-S",
-                     (char *) "-monitor", (char *) "none", (char *) "-M", (char *) "pc", (char *) "-accel", (char *) "tcg",
-                     (char *) "-drive", drive, (char *) "-device", (char *) "ide-hd,drive=none0", NULL };
-    if (g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid, NULL)) {
+    char *argv[] = { (char *) "qemu-system-x86_64",
+                     (char *) "-M",
+                     (char *) "none",
+                     (char *) "-display",
+                     (char *) "none",
+                     (char *) "-S",
+                     (char *) "-monitor",
+                     (char *) "none",
+                     (char *) "-M",
+                     (char *) "pc",
+                     (char *) "-accel",
+                     (char *) "tcg",
+                     (char *) "-drive",
+                     drive,
+                     (char *) "-device",
+                     (char *) "ide-hd,drive=none0",
+                     NULL };
+    if (g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
+                      NULL)) {
         bool saw = false;
         for (int i = 0; i < 200 && !saw; i++) {
             GError *err = NULL;
@@ -205,8 +229,8 @@ static void test_qemu(struct fix *f, gconstpointer unused)
             g_free(opts);
             g_usleep(50000);
             if (waitpid(pid, NULL, WNOHANG) == pid) /* it may have met our lock in turn */
-                g_assert_true(g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
-                                            &pid, NULL));
+                g_assert_true(g_spawn_async(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
+                                            NULL, NULL, &pid, NULL));
         }
         g_assert_true(saw);
         kill(pid, SIGKILL);
@@ -246,8 +270,9 @@ static void resized(void *opaque)
     ((struct tray *) opaque)->resizes++;
 }
 
-static const struct blk_dev_ops tray_ops = { .media_changed = on_media, .tray_locked = is_locked, .eject_request = asked,
-                                             .resized = resized };
+static const struct blk_dev_ops tray_ops = {
+    .media_changed = on_media, .tray_locked = is_locked, .eject_request = asked, .resized = resized
+};
 
 static void test_media(struct fix *f, gconstpointer unused)
 {
@@ -348,8 +373,9 @@ static void test_probe(struct fix *f, gconstpointer unused)
         blk = add_drive(f->vm, "id=d,format=raw,file=%s", f->img);
         g_assert_cmpint(do_io(blk, BLK_WRITE, 0, sector, 512), ==, 0); /* told so: anything */
         close_drive(blk);
-        char *want = g_strdup_printf("is a %s image, which is not supported yet; convert it: qemu-img convert -O raw",
-                                     formats[i].name);
+        char *want =
+            g_strdup_printf("is a %s image, which is not supported yet; convert it: qemu-img convert -O raw",
+                            formats[i].name);
         expect_refused(refused(f->vm, "id=d,file=%s", f->img), want);
         g_free(want);
         blk = add_drive(f->vm, "id=d,format=raw,file=%s", f->img);

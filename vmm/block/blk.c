@@ -4,7 +4,8 @@
 
 #include <errno.h>
 
-bool blk_attach(struct blk *blk, struct device *dev, const struct blk_dev_ops *ops, void *opaque, GError **err)
+bool blk_attach(struct blk *blk, struct device *dev, const struct blk_dev_ops *ops, void *opaque,
+                GError **err)
 {
     if (blk->dev)
         return fail(err, "drive '%s' is already used by '%s'", blk->id, blk->dev->name);
@@ -74,7 +75,9 @@ int blk_read_sync(struct blk *blk, uint64_t off, void *buf, size_t len)
 {
     struct sync_read s = { 0 };
     struct iovec iov = { buf, len };
-    struct blk_req req = { .op = BLK_READ, .off = off, .len = len, .iov = &iov, .niov = 1, .done = sync_done, .opaque = &s };
+    struct blk_req req = {
+        .op = BLK_READ, .off = off, .len = len, .iov = &iov, .niov = 1, .done = sync_done, .opaque = &s
+    };
 
     blk_submit(blk, &req);
     blk_drain(blk);

@@ -2,8 +2,8 @@
  *
  * A `struct blk` is a drive: an image and the user's policies (cache, werror, read-only).  It lives in one
  * exec; requests are submitted from there or, in the main exec, from any thread that holds the VM lock, and
- * `done` is called later in that exec, inside exec_enter() (so under the VM lock in the main exec), never from
- * within blk_submit().  Offsets and lengths are bytes and multiples of 512.
+ * `done` is called later in that exec, inside exec_enter() (so under the VM lock in the main exec), never
+ * from within blk_submit().  Offsets and lengths are bytes and multiples of 512.
  *
  * Errors: `done` gets 0 or a positive errno.  With werror=stop (or enospc) an error does not reach the
  * device: the VM pauses, the request is kept, and is tried again when the VM continues. */
@@ -61,8 +61,8 @@ struct blk { /* first member of the backend's struct */
     bool present;       /* a medium is in */
     bool read_only;
     bool removable;     /* made for media=cdrom or a floppy */
-    bool write_cache;   /* guest-visible write cache: FLUSH needed; false: every write is durable when done.  A device
-                         * may change it (it flushes before it turns it off) */
+    bool write_cache; /* guest-visible write cache: FLUSH needed; false: every write is durable when done.  A
+                       * device may change it (it flushes before it turns it off) */
     char *serial;       /* -drive serial=, or NULL */
     struct device *dev; /* who uses it: a second one is refused */
     const struct blk_dev_ops *dev_ops;
@@ -73,7 +73,8 @@ struct blk { /* first member of the backend's struct */
 };
 
 /* Attach the device that uses the drive (from realize); refused when another one does. */
-bool blk_attach(struct blk *blk, struct device *dev, const struct blk_dev_ops *ops, void *opaque, GError **err);
+bool blk_attach(struct blk *blk, struct device *dev, const struct blk_dev_ops *ops, void *opaque,
+                GError **err);
 void blk_detach(struct blk *blk); /* drains first; blk may be NULL */
 
 void blk_submit(struct blk *blk, struct blk_req *req);
@@ -82,14 +83,16 @@ void blk_submit(struct blk *blk, struct blk_req *req);
 void blk_plug(struct blk *blk);
 void blk_unplug(struct blk *blk);
 
-/* Wait until no request of this blk is in flight, running their `done`s: called in the exec with the VM lock held
- * (reset of a device with DMA in flight), so `done` may come from inside.  A request that werror=stop keeps ends with its error. */
+/* Wait until no request of this blk is in flight, running their `done`s: called in the exec with the VM lock
+ * held (reset of a device with DMA in flight), so `done` may come from inside.  A request that werror=stop
+ * keeps ends with its error. */
 void blk_drain(struct blk *blk);
 
 /* The guest opened or closed the tray; opening with `eject` removes the medium. */
 void blk_set_tray(struct blk *blk, bool open, bool eject);
 
-/* For tests and small synchronous readers (loaders, geometry guessing): before the VM runs.  Returns 0 or an errno. */
+/* For tests and small synchronous readers (loaders, geometry guessing): before the VM runs.  Returns 0 or an
+ * errno. */
 int blk_read_sync(struct blk *blk, uint64_t off, void *buf, size_t len);
 
 #endif

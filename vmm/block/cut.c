@@ -1,7 +1,7 @@
 /* vmm/block/cut.c - a testing aid between format and file: records writes and flushes, for power-cut tests.
  *
- * The log is written with plain system calls inside the exec: it slows the drive down, which is fine for a test.  It
- * is only an order of events; the kill or power cut is simulated from it, not suffered by it. */
+ * The log is written with plain system calls inside the exec: it slows the drive down, which is fine for a
+ * test.  It is only an order of events; the kill or power cut is simulated from it, not suffered by it. */
 #include "vmm/block/cut.h"
 #include "vmm/block/node.h"
 
@@ -40,8 +40,14 @@ static int put(struct cut *c, const void *buf, size_t len)
 static int log_start(struct cut *c, const struct bio *io, uint64_t id)
 {
     bool data = io->op == BLK_WRITE && io->iov;
-    struct cut_record r = { .magic = CUT_MAGIC, .kind = io->op == BLK_FLUSH ? CUT_FLUSH : data ? CUT_WRITE : CUT_ZERO,
-                            .id = id, .off = io->off, .len = io->len, .flags = io->flags & BLK_FUA ? CUT_FUA : 0 };
+    struct cut_record r = { .magic = CUT_MAGIC,
+                            .kind = io->op == BLK_FLUSH ? CUT_FLUSH
+                                    : data              ? CUT_WRITE
+                                                        : CUT_ZERO,
+                            .id = id,
+                            .off = io->off,
+                            .len = io->len,
+                            .flags = io->flags & BLK_FUA ? CUT_FUA : 0 };
     int err = put(c, &r, sizeof r);
 
     for (unsigned i = 0; data && i < io->niov && !err; i++)

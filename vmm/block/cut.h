@@ -1,8 +1,8 @@
-/* vmm/block/cut.h - the log of x-cut-log=FILE: all writes and flushes of an image, so that a test can rebuild what a
- * power cut at any point may leave (tests/tools/cutlog.h).
+/* vmm/block/cut.h - the log of x-cut-log=FILE: all writes and flushes of an image, so that a test can rebuild
+ * what a power cut at any point may leave (tests/tools/cutlog.h).
  *
- * A record is a struct cut_record, and behind a CUT_WRITE its data.  A write or flush has two records: where it was
- * started and, with the same id, where it was done.  Integers are the host's. */
+ * A record is a struct cut_record, and behind a CUT_WRITE its data.  A write or flush has two records: where
+ * it was started and, with the same id, where it was done.  Integers are the host's. */
 #ifndef BANTAM_BLOCK_CUT_H
 #define BANTAM_BLOCK_CUT_H
 

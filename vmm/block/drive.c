@@ -1,4 +1,5 @@
-/* vmm/block/drive.c - a drive's life: opened, its media changed, stopped and continued with the VM, closed. */
+/* vmm/block/drive.c - a drive's life: opened, its media changed, stopped and continued with the VM, closed.
+ */
 #include "vmm/block/drive_int.h"
 
 #include <errno.h>
@@ -13,8 +14,13 @@ static struct bnode *open_layers(struct drive *d, const char *path, const char *
     struct drive_config *cfg = &d->cfg;
     bool snapshot = cfg->snapshot && !read_only;
     struct bopen o = {
-        .who = d->who, .path = path, .read_only = read_only || snapshot, .direct = d->direct,
-        .native = cfg->aio == AIO_NATIVE, .lock = cfg->locking != OOA_OFF, .lock_forced = cfg->locking == OOA_ON,
+        .who = d->who,
+        .path = path,
+        .read_only = read_only || snapshot,
+        .direct = d->direct,
+        .native = cfg->aio == AIO_NATIVE,
+        .lock = cfg->locking != OOA_OFF,
+        .lock_forced = cfg->locking == OOA_ON,
         .vm = d->blk.vm,
     };
 
@@ -78,11 +84,13 @@ static bool tray_unlocked(struct drive *d, GError **err)
 {
     struct blk *blk = &d->blk;
 
-    if (blk->tray_open || !blk->dev_ops || !blk->dev_ops->tray_locked || !blk->dev_ops->tray_locked(blk->dev_opaque))
+    if (blk->tray_open || !blk->dev_ops || !blk->dev_ops->tray_locked ||
+        !blk->dev_ops->tray_locked(blk->dev_opaque))
         return true;
     if (blk->dev_ops->eject_request)
         blk->dev_ops->eject_request(blk->dev_opaque);
-    return fail(err, "%s: the guest has locked the tray; it was asked to eject, try again (or eject -f)", d->who);
+    return fail(err, "%s: the guest has locked the tray; it was asked to eject, try again (or eject -f)",
+                d->who);
 }
 
 static bool is_drive(struct blk *blk, GError **err)
@@ -105,13 +113,15 @@ bool drive_eject(struct blk *blk, bool force, GError **err)
     return true;
 }
 
-bool drive_change_medium(struct blk *blk, const char *path, const char *format, enum drive_mode mode, GError **err)
+bool drive_change_medium(struct blk *blk, const char *path, const char *format, enum drive_mode mode,
+                         GError **err)
 {
     if (!is_drive(blk, err))
         return false;
     struct drive *d = as_drive(blk);
     const char *used;
-    bool ro = d->kind_read_only || mode == DRIVE_MODE_READ_ONLY || (mode == DRIVE_MODE_RETAIN && d->config_read_only);
+    bool ro = d->kind_read_only || mode == DRIVE_MODE_READ_ONLY ||
+              (mode == DRIVE_MODE_RETAIN && d->config_read_only);
     if (!blk->removable)
         return fail(err, "%s is not removable: its medium can't be changed", d->who);
     if (!tray_unlocked(d, err))
@@ -146,7 +156,8 @@ bool drive_resize(struct blk *blk, uint64_t size, GError **err)
     drive_wait(d);
     int e = node_resize(d->root, size);
     if (e)
-        return fail(err, "%s: cannot resize '%s' to %" PRIu64 " bytes: %s", d->who, d->file, size, g_strerror(e));
+        return fail(err, "%s: cannot resize '%s' to %" PRIu64 " bytes: %s", d->who, d->file, size,
+                    g_strerror(e));
     blk->size = d->root->size;
     if (blk->dev_ops && blk->dev_ops->resized)
         blk->dev_ops->resized(blk->dev_opaque);
@@ -241,7 +252,8 @@ static char *default_id(struct vm *vm, const struct drive_config *cfg)
     bool ide = cfg->interface == DRIVE_IDE;
 
     for (unsigned i = cfg->index == DRIVE_UNSET ? 0 : cfg->index;; i++) {
-        unsigned bus = cfg->bus != DRIVE_UNSET ? cfg->bus : i / 2, unit = cfg->unit != DRIVE_UNSET ? cfg->unit : i % 2;
+        unsigned bus = cfg->bus != DRIVE_UNSET ? cfg->bus : i / 2,
+                 unit = cfg->unit != DRIVE_UNSET ? cfg->unit : i % 2;
         char *id = ide ? g_strdup_printf("ide%u-%s%u", bus, kind, unit)
                        : g_strdup_printf("%s%u", names[cfg->interface], i);
         if (!drive_find(vm, id) || (ide && cfg->bus != DRIVE_UNSET && cfg->unit != DRIVE_UNSET))
@@ -276,10 +288,14 @@ struct blk *drive_open(struct vm *vm, const struct drive_config *cfg, GError **e
     bool cd = cfg->media == MEDIA_CDROM, ro = cfg->read_only || cd;
 
     d->blk = (struct blk){
-        .ops = &drive_ops, .vm = vm, .exec = &vm->main, .read_only = ro,
+        .ops = &drive_ops,
+        .vm = vm,
+        .exec = &vm->main,
+        .read_only = ro,
         .id = cfg->id && *cfg->id ? g_strdup(cfg->id) : default_id(vm, cfg),
         .removable = cd || cfg->interface == DRIVE_FLOPPY,
-        .write_cache = enabled(cfg->cache_writeback, cfg->cache != CACHE_WRITETHROUGH && cfg->cache != CACHE_DIRECTSYNC),
+        .write_cache =
+            enabled(cfg->cache_writeback, cfg->cache != CACHE_WRITETHROUGH && cfg->cache != CACHE_DIRECTSYNC),
         .serial = g_strdup(cfg->serial),
     };
     d->who = g_strdup_printf("drive '%s'", d->blk.id);

@@ -1,8 +1,9 @@
-/* vmm/block/drive.h - drives: -drive's properties, opening, media, locks, policies; behind them the layers of node.h.
+/* vmm/block/drive.h - drives: -drive's properties, opening, media, locks, policies; behind them the layers of
+ * node.h.
  *
- * drive_open registers the drive in vm->blks, in the main exec.  Everything here is called by the main thread: before the
- * VM runs, or under the VM lock.  What fails because of the user's choice is one GError line that starts with
- * "drive 'ID': ".
+ * drive_open registers the drive in vm->blks, in the main exec.  Everything here is called by the main
+ * thread: before the VM runs, or under the VM lock.  What fails because of the user's choice is one GError
+ * line that starts with "drive 'ID': ".
  *
  * Caches, and what FLUSH means (cache=):
  *   writeback     the host's page cache; FLUSH is fdatasync
@@ -10,8 +11,8 @@
  *   writethrough  page cache; every write is durable when it is done; the guest sees no write cache
  *   directsync    O_DIRECT, the same
  *   unsafe        page cache; FLUSH is ignored: a host crash may lose everything
- * A device may clear blk->write_cache (IDE SET FEATURES 82h, virtio's writeback=0): from then on each write is
- * durable when done; it flushes first. */
+ * A device may clear blk->write_cache (IDE SET FEATURES 82h, virtio's writeback=0): from then on each write
+ * is durable when done; it flushes first. */
 #ifndef BANTAM_BLOCK_DRIVE_H
 #define BANTAM_BLOCK_DRIVE_H
 
@@ -55,11 +56,13 @@ void drive_close(struct blk *blk); /* detaches, drains, flushes; NULL is fine */
 void drive_close_all(struct vm *vm);
 
 struct blk *drive_find(struct vm *vm, const char *id); /* NULL: none of that name */
-void drive_set_exec(struct blk *blk, struct exec *e);  /* move it, drained, to an iothread (before its loop runs) or back */
+/* move it, drained, to an iothread (before its loop runs) or back */
+void drive_set_exec(struct blk *blk, struct exec *e);
 
 enum drive_mode { DRIVE_MODE_RETAIN, DRIVE_MODE_READ_ONLY, DRIVE_MODE_READ_WRITE };
 /* format may be NULL: as drive_open.  The new image is opened before the old one is let go. */
-bool drive_change_medium(struct blk *blk, const char *path, const char *format, enum drive_mode mode, GError **err);
+bool drive_change_medium(struct blk *blk, const char *path, const char *format, enum drive_mode mode,
+                         GError **err);
 bool drive_eject(struct blk *blk, bool force, GError **err);
 bool drive_resize(struct blk *blk, uint64_t size, GError **err); /* block_resize */
 

@@ -3,7 +3,8 @@
 
 static const char *const if_names[] = { "ide", "floppy", "virtio", "none", NULL };
 static const char *const media_names[] = { "disk", "cdrom", NULL };
-static const char *const cache_names[] = { "writeback", "none", "writethrough", "directsync", "unsafe", NULL };
+static const char *const cache_names[] = { "writeback", "none", "writethrough", "directsync", "unsafe",
+                                          NULL };
 static const char *const aio_names[] = { "threads", "native", "io_uring", NULL };
 static const char *const werror_names[] = { "auto", "report", "stop", "ignore", "enospc", NULL };
 static const char *const rerror_names[] = { "auto", "report", "stop", "ignore", NULL };
@@ -26,8 +27,10 @@ const struct prop drive_props[] = {
     PROP_ENUM(T, media, MEDIA_DISK, media_names, .desc = "a disk, or a CD-ROM whose medium can be changed"),
     PROP_ENUM(T, cache, CACHE_WRITEBACK, cache_names, .desc = "host cache, and what a flush means"),
     PROP_ONOFFAUTO(T, cache_direct, OOA_AUTO, .name = "cache.direct", .desc = "O_DIRECT; auto: as cache="),
-    PROP_ONOFFAUTO(T, cache_writeback, OOA_AUTO, .name = "cache.writeback", .desc = "guest sees a write cache; auto: as cache="),
-    PROP_ONOFFAUTO(T, cache_no_flush, OOA_AUTO, .name = "cache.no-flush", .desc = "ignore flushes; auto: as cache="),
+    PROP_ONOFFAUTO(T, cache_writeback, OOA_AUTO, .name = "cache.writeback",
+                   .desc = "guest sees a write cache; auto: as cache="),
+    PROP_ONOFFAUTO(T, cache_no_flush, OOA_AUTO, .name = "cache.no-flush",
+                   .desc = "ignore flushes; auto: as cache="),
     PROP_ENUM(T, aio, AIO_THREADS, aio_names, .desc = "native needs cache=none or directsync"),
     PROP_BOOL(T, read_only, false, .name = "read-only", .desc = "the guest can't write"),
     PROP_BOOL(T, read_only, false, .name = "readonly", .desc = "the same"),
@@ -35,8 +38,10 @@ const struct prop drive_props[] = {
     PROP_ENUM(T, werror, POLICY_AUTO, werror_names, .desc = "when a write fails; auto: enospc"),
     PROP_ENUM(T, rerror, POLICY_AUTO, rerror_names, .desc = "when a read fails; auto: report"),
     PROP_ENUM(T, discard, 0, discard_names, .desc = "what a guest's discard does to the image"),
-    PROP_ENUM(T, detect_zeroes, 0, zeroes_names, .name = "detect-zeroes", .desc = "write zeros as holes or zero ranges"),
-    PROP_ONOFFAUTO(T, locking, OOA_AUTO, .desc = "keep others from writing the image; auto: where the file system can"),
+    PROP_ENUM(T, detect_zeroes, 0, zeroes_names, .name = "detect-zeroes",
+              .desc = "write zeros as holes or zero ranges"),
+    PROP_ONOFFAUTO(T, locking, OOA_AUTO,
+                   .desc = "keep others from writing the image; auto: where the file system can"),
     PROP_ONOFFAUTO(T, locking, OOA_AUTO, .name = "file.locking", .desc = "the same"),
     PROP_STR(T, serial, NULL, .desc = "serial number that the guest sees"),
     PROP_BOOL(T, copy_on_read, false, .name = "copy-on-read", .desc = "not supported"),
@@ -44,8 +49,10 @@ const struct prop drive_props[] = {
     THROTTLE("throttling.iops-total"), THROTTLE("throttling.iops-read"), THROTTLE("throttling.iops-write"),
     THROTTLE("throttling.group"), THROTTLE("bps"), THROTTLE("bps_rd"), THROTTLE("bps_wr"), THROTTLE("iops"),
     THROTTLE("iops_rd"), THROTTLE("iops_wr"),
-    PROP_STR(T, cut_log, NULL, .name = "x-cut-log", .desc = "for tests: record writes and flushes into this file"),
-    PROP_STR(T, inject, NULL, .name = "x-inject", .desc = "for tests: OP:ERRNO:FIRST-LAST[:FILE] makes sectors fail"),
+    PROP_STR(T, cut_log, NULL, .name = "x-cut-log",
+             .desc = "for tests: record writes and flushes into this file"),
+    PROP_STR(T, inject, NULL, .name = "x-inject",
+             .desc = "for tests: OP:ERRNO:FIRST-LAST[:FILE] makes sectors fail"),
     {}
 };
 #undef T
@@ -83,14 +90,18 @@ bool drive_config_check(const struct drive_config *cfg, const char *who, GError 
                                                 : cfg->cache_direct == OOA_ON;
 
     if (cfg->aio == AIO_IO_URING)
-        return fail(err, "%s: aio=io_uring is not supported yet; use aio=native with cache=none, or aio=threads", who);
+        return fail(err,
+                    "%s: aio=io_uring is not supported yet; use aio=native with cache=none, or aio=threads", who);
     if (cfg->aio == AIO_NATIVE && !direct)
-        return fail(err, "%s: aio=native needs O_DIRECT: use cache=none or cache=directsync, or aio=threads", who);
+        return fail(err,
+                    "%s: aio=native needs O_DIRECT: use cache=none or cache=directsync, or aio=threads", who);
     if (cfg->copy_on_read)
-        return fail(err, "%s: copy-on-read=on is not supported yet: it only serves images with a backing file", who);
+        return fail(err,
+                    "%s: copy-on-read=on is not supported yet: it only serves images with a backing file", who);
     if (cfg->throttling)
-        return fail(err, "%s: throttling is not supported; limit the process by a control group (systemd-run -p "
-                         "IOReadBandwidthMax=...)", who);
+        return fail(err,
+                    "%s: throttling is not supported; limit the process by a control group (systemd-run -p "
+                    "IOReadBandwidthMax=...)", who);
     if (cfg->detect_zeroes == 2 && !cfg->discard)
         return fail(err, "%s: detect-zeroes=unmap needs discard=unmap", who);
     return true;

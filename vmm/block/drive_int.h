@@ -1,4 +1,5 @@
-/* vmm/block/drive_int.h - a drive, as drive.c (life, media), drive_conf.c (options) and drive_io.c (requests) share it. */
+/* vmm/block/drive_int.h - a drive, as drive.c (life, media), drive_conf.c (options) and drive_io.c (requests)
+ * share it. */
 #ifndef BANTAM_BLOCK_DRIVE_INT_H
 #define BANTAM_BLOCK_DRIVE_INT_H
 

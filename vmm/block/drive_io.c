@@ -1,11 +1,14 @@
-/* vmm/block/drive_io.c - a device's requests: checked, made durable as the cache mode says, failed or kept by policy. */
+/* vmm/block/drive_io.c - a device's requests: checked, made durable as the cache mode says, failed or kept by
+ * policy. */
 #include "vmm/block/drive_int.h"
 
 #include <errno.h>
 
 static void complete(struct drive *d, struct blk_req *req, int err)
 {
-    static const int kinds[] = { [BLK_READ] = 0, [BLK_WRITE] = 1, [BLK_FLUSH] = 2, [BLK_DISCARD] = 1, [BLK_WRITE_ZEROES] = 1 };
+    static const int kinds[] = {
+        [BLK_READ] = 0, [BLK_WRITE] = 1, [BLK_FLUSH] = 2, [BLK_DISCARD] = 1, [BLK_WRITE_ZEROES] = 1
+    };
     int k = kinds[req->op];
 
     if (err) {
@@ -27,7 +30,8 @@ static enum drive_policy policy_for(const struct drive *d, enum blk_op op, int e
 {
     int p = op == BLK_READ ? d->cfg.rerror : d->cfg.werror;
 
-    if (err == ENOMEDIUM || err == EINVAL || err == EROFS) /* the request's own fault: trying again can't help */
+    /* the request's own fault: trying again can't help */
+    if (err == ENOMEDIUM || err == EINVAL || err == EROFS)
         return POLICY_REPORT;
     if (p == POLICY_AUTO)
         p = op == BLK_READ ? POLICY_REPORT : POLICY_ENOSPC;
@@ -64,8 +68,8 @@ static void drive_done(struct bio *io, int err)
         return;
     }
     enum drive_policy p = policy_for(d, req->op, err);
-    TRACER(&d->blk.vm->trace, "%s: %s at %" PRIu64 "+%" PRIu64 ": %s", d->who, req->op == BLK_READ ? "read" : "write",
-           req->off, req->len, g_strerror(err));
+    TRACER(&d->blk.vm->trace, "%s: %s at %" PRIu64 "+%" PRIu64 ": %s", d->who,
+           req->op == BLK_READ ? "read" : "write", req->off, req->len, g_strerror(err));
     if (p == POLICY_STOP)
         keep(d, req, err);
     else

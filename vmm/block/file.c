@@ -1,7 +1,9 @@
-/* vmm/block/file.c - the protocol layer on a host file or block device: which engine takes a request, and in which order.
+/* vmm/block/file.c - the protocol layer on a host file or block device: which engine takes a request, and in
+ * which order.
  *
- * libaio takes what fits an O_DIRECT descriptor as it is; workers take the rest.  A write that covers a block of the disk
- * only in part is done by read, modify, write there, and so excludes every other write to its blocks meanwhile. */
+ * libaio takes what fits an O_DIRECT descriptor as it is; workers take the rest.  A write that covers a block
+ * of the disk only in part is done by read, modify, write there, and so excludes every other write to its
+ * blocks meanwhile. */
 #include "vmm/block/file.h"
 #include "vmm/core/vm.h"
 
@@ -59,7 +61,8 @@ static bool overlap(const struct file *f, const struct bio *a, const struct bio 
 {
     uint64_t m = f->align;
 
-    return ROUND_DOWN(a->off, m) < ROUND_UP(b->off + b->len, m) && ROUND_DOWN(b->off, m) < ROUND_UP(a->off + a->len, m);
+    return ROUND_DOWN(a->off, m) < ROUND_UP(b->off + b->len, m) &&
+           ROUND_DOWN(b->off, m) < ROUND_UP(a->off + a->len, m);
 }
 
 static bool must_wait(const struct file *f, const struct bio *io)
@@ -112,7 +115,8 @@ static bool settle(struct bio *io)
 /* What the kernel left undone (short, or refused as it stands) is the workers'. */
 static bool aio_settle(struct bio *io)
 {
-    if (io->progress < io->len && (!io->err || io->err == EINVAL || io->err == EAGAIN || io->err == EOPNOTSUPP)) {
+    if (io->progress < io->len &&
+        (!io->err || io->err == EINVAL || io->err == EAGAIN || io->err == EOPNOTSUPP)) {
         struct file *f = as_file(io->node);
         io->settle = settle;
         io->work.run = run;
@@ -227,7 +231,8 @@ static bool find_alignment(struct file *f)
     struct statx sx = { 0 };
 
 #ifdef STATX_DIOALIGN
-    if (!statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) && sx.stx_mask & STATX_DIOALIGN && sx.stx_dio_offset_align) {
+    if (!statx(f->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &sx) && sx.stx_mask & STATX_DIOALIGN &&
+        sx.stx_dio_offset_align) {
         f->align = sx.stx_dio_offset_align;
         f->mem_align = MAX(sx.stx_dio_mem_align, 1U);
         return f->align <= 64 * KiB && f->mem_align <= 4096;
@@ -254,14 +259,16 @@ static bool open_failed(const struct bopen *o, int flags, GError **err)
     if ((e == EACCES || e == EROFS || e == EPERM || e == ETXTBSY) && !o->read_only &&
         (fd = open(o->path, (flags & ~O_ACCMODE) | O_RDONLY)) >= 0) {
         close(fd);
-        return fail(err, "%s: '%s' can't be written: %s; use read-only=on or snapshot=on", o->who, o->path, g_strerror(e));
+        return fail(err, "%s: '%s' can't be written: %s; use read-only=on or snapshot=on", o->who, o->path,
+                    g_strerror(e));
     }
     if (e == EINVAL && o->direct)
-        return fail(err, "%s: '%s' is on a file system without O_DIRECT; use cache=writeback or cache=writethrough", o->who,
-                    o->path);
+        return fail(
+            err, "%s: '%s' is on a file system without O_DIRECT; use cache=writeback or cache=writethrough",
+            o->who, o->path);
     if (e == ENOENT && (colon || g_str_has_prefix(o->path, "nbd:")))
-        return fail(err, "%s: '%s': protocol '%.*s' is not supported, only host files and block devices", o->who, o->path,
-                    colon ? (int) (colon - o->path) : 3, o->path);
+        return fail(err, "%s: '%s': protocol '%.*s' is not supported, only host files and block devices",
+                    o->who, o->path, colon ? (int) (colon - o->path) : 3, o->path);
     return fail(err, "%s: cannot open '%s': %s", o->who, o->path, g_strerror(e));
 }
 
@@ -275,7 +282,8 @@ static bool check_kind(const struct bopen *o, struct stat *st, GError **err)
     if (S_ISCHR(st->st_mode))
         return fail(err, "%s: '%s' is a character device, not a disk", o->who, o->path);
     if (S_ISFIFO(st->st_mode) || S_ISSOCK(st->st_mode))
-        return fail(err, "%s: '%s' is a %s, not a disk image", o->who, o->path, S_ISFIFO(st->st_mode) ? "pipe" : "socket");
+        return fail(err, "%s: '%s' is a %s, not a disk image", o->who, o->path,
+                    S_ISFIFO(st->st_mode) ? "pipe" : "socket");
     return true;
 }
 
@@ -286,12 +294,16 @@ static bool find_size(struct file *f, const struct bopen *o, const struct stat *
     f->ino = st->st_ino;
     f->bytes = (uint64_t) st->st_size;
     if (f->block_dev && ioctl(f->fd, BLKGETSIZE64, &f->bytes))
-        return fail(err, "%s: '%s': cannot get the size of the device: %s", o->who, o->path, g_strerror(errno));
+        return fail(err, "%s: '%s': cannot get the size of the device: %s", o->who, o->path,
+                    g_strerror(errno));
     if (!f->bytes)
-        return fail(err, f->block_dev ? "%s: '%s' has no size: is there a medium in it?"
-                                      : "%s: '%s' is empty; give it a size, for example by truncate -s 10G", o->who, o->path);
+        return fail(err,
+                    f->block_dev ? "%s: '%s' has no size: is there a medium in it?"
+                                 : "%s: '%s' is empty; give it a size, for example by truncate -s 10G",
+                    o->who, o->path);
     if (f->bytes < 512)
-        return fail(err, "%s: '%s' has only %" PRIu64 " bytes, less than one sector of 512", o->who, o->path, f->bytes);
+        return fail(err, "%s: '%s' has only %" PRIu64 " bytes, less than one sector of 512", o->who, o->path,
+                    f->bytes);
     f->node.size = ROUND_UP(f->bytes, 512);
     return true;
 }
@@ -304,11 +316,16 @@ static bool in_use(struct file *f, const struct bopen *o, GError **err)
     g_hash_table_iter_init(&it, o->vm->blks);
     while (g_hash_table_iter_next(&it, &key, &val))
         if (drive_uses_file(val, f->dev, f->ino))
-            return fail(err, "%s: image '%s' is in use by drive '%s', and one of them writes; use read-only=on or snapshot=on "
-                             "for both, or a copy", o->who, o->path, (char *) key);
-    return fail(err, "%s: image '%s' is in use by another process%s; stop that one, or use read-only=on or snapshot=on "
-                     "for both, or a copy (locking=off overrides)", o->who, o->path,
-                f->node.read_only ? " that writes to it" : "");
+            return fail(err,
+                        "%s: image '%s' is in use by drive '%s', and one of them writes; use read-only=on or "
+                        "snapshot=on "
+                        "for both, or a copy",
+                        o->who, o->path, (char *) key);
+    return fail(
+        err,
+        "%s: image '%s' is in use by another process%s; stop that one, or use read-only=on or snapshot=on "
+        "for both, or a copy (locking=off overrides)",
+        o->who, o->path, f->node.read_only ? " that writes to it" : "");
 }
 
 struct bnode *file_open(struct bctx *c, const struct bopen *o, GError **err)
@@ -334,7 +351,8 @@ struct bnode *file_open(struct bctx *c, const struct bopen *o, GError **err)
         ok = fail(err, "%s: '%s': %s", o->who, o->path, g_strerror(errno));
     ok = ok && find_size(f, o, &st, err);
     if (ok && o->direct && !find_alignment(f))
-        ok = fail(err, "%s: '%s': O_DIRECT does not work here; use cache=writeback or cache=writethrough", o->who, o->path);
+        ok = fail(err, "%s: '%s': O_DIRECT does not work here; use cache=writeback or cache=writethrough",
+                  o->who, o->path);
     if (ok && o->native && !aio_open(c, err))
         ok = fail_prefix(err, "%s", o->who);
     if (ok && o->lock) {
@@ -366,7 +384,8 @@ struct bnode *file_open_temp(struct bctx *c, const char *who, uint64_t size, GEr
         g_free(path);
     }
     if (fd < 0 || ftruncate(fd, (off_t) size)) {
-        fail(err, "%s: cannot make a temporary file for the snapshot in '%s': %s; set TMPDIR", who, dir, g_strerror(errno));
+        fail(err, "%s: cannot make a temporary file for the snapshot in '%s': %s; set TMPDIR", who, dir,
+             g_strerror(errno));
         if (fd >= 0)
             close(fd);
         return NULL;

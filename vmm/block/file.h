@@ -1,4 +1,5 @@
-/* vmm/block/file.h - the protocol layer on a host file or block device: what file.c, file_open.c, file_io.c share. */
+/* vmm/block/file.h - the protocol layer on a host file or block device: what file.c, file_io.c and
+ * file_lock.c share. */
 #ifndef BANTAM_BLOCK_FILE_H
 #define BANTAM_BLOCK_FILE_H
 

@@ -1,5 +1,5 @@
-/* vmm/block/file_io.c - the system calls of the file layer, in a worker: continued when short, repeated on EINTR, through
- * an aligned buffer where O_DIRECT asks for it. */
+/* vmm/block/file_io.c - the system calls of the file layer, in a worker: continued when short, repeated on
+ * EINTR, through an aligned buffer where O_DIRECT asks for it. */
 #include "vmm/block/file.h"
 #include "vmm/base/log.h"
 
@@ -35,8 +35,8 @@ bool file_fits(const struct file *f, const struct bio *io)
     return true;
 }
 
-/* The end of the file at `pos`: zeros from there when that is only the last, partial sector's rest.  Before it, the
- * file has shrunk under us, and zeros would be a lie. */
+/* The end of the file at `pos`: zeros from there when that is only the last, partial sector's rest.  Before
+ * it, the file has shrunk under us, and zeros would be a lie. */
 static int at_eof(struct file *f, uint64_t pos)
 {
     if (pos >= f->bytes)
@@ -58,12 +58,14 @@ static ssize_t write_some(struct file *f, const struct iovec *v, unsigned n, uin
 }
 
 /* All of v, which is used up; a read's rest beyond the end of the file is zeros. */
-static int full(struct file *f, bool wr, bool durable, struct iovec *v, unsigned n, uint64_t off, uint64_t len)
+static int full(struct file *f, bool wr, bool durable, struct iovec *v, unsigned n, uint64_t off,
+                uint64_t len)
 {
     uint64_t done = 0;
 
     while (done < len) {
-        ssize_t got = 0; /* an O_DIRECT read that ended inside a block has met the end, and may not go on there */
+        /* an O_DIRECT read that ended inside a block has met the end, and may not go on there */
+        ssize_t got = 0;
         if (wr)
             got = write_some(f, v, n, off + done, durable);
         else if ((off + done) % f->align == 0)
@@ -117,8 +119,8 @@ static int rw_plain(struct file *f, struct bio *io)
     return 0;
 }
 
-/* Through an aligned buffer.  The blocks at both ends of a write are read first where it covers them in part; file.c sees
- * to it that no other write to them runs meanwhile. */
+/* Through an aligned buffer.  The blocks at both ends of a write are read first where it covers them in part;
+ * file.c sees to it that no other write to them runs meanwhile. */
 static int rw_bounced(struct file *f, struct bio *io)
 {
     uint64_t end = io->off + io->len, a = MAX(f->align, 512U);
@@ -128,7 +130,8 @@ static int rw_bounced(struct file *f, struct bio *io)
     int err = posix_memalign((void **) &buf, MAX((size_t) a, 4096), room);
 
     while (!err && io->progress < io->len) {
-        uint64_t pos = io->off + io->progress, from = ROUND_DOWN(pos, a), to = MIN(ROUND_UP(end, a), from + room);
+        uint64_t pos = io->off + io->progress, from = ROUND_DOWN(pos, a),
+                 to = MIN(ROUND_UP(end, a), from + room);
         size_t n = (size_t) (MIN(end, to) - pos), span = (size_t) (to - from);
         if (wr) {
             if (pos != from)
@@ -170,8 +173,9 @@ int file_do_rw(struct file *f, struct bio *io)
     return err;
 }
 
-/* After fdatasync failed, the kernel has dropped the pages that it could not write, and a second one would claim success:
- * every later flush must fail too, or the guest loses writes that it believes are safe.  O_DIRECT has no such pages. */
+/* After fdatasync failed, the kernel has dropped the pages that it could not write, and a second one would
+ * claim success: every later flush must fail too, or the guest loses writes that it believes are safe.
+ * O_DIRECT has no such pages. */
 int file_do_flush(struct file *f)
 {
     int err = __atomic_load_n(&f->lost_errno, __ATOMIC_RELAXED);
@@ -203,7 +207,8 @@ static int allocate(struct file *f, int mode, const struct bio *io)
 
 static bool unsupported(int err)
 {
-    return err == EOPNOTSUPP || err == ENOSYS || err == EINVAL || err == ENODEV || err == ENOTTY || err == EPERM;
+    return err == EOPNOTSUPP || err == ENOSYS || err == EINVAL || err == ENODEV || err == ENOTTY ||
+           err == EPERM;
 }
 
 int file_do_zero(struct file *f, struct bio *io)
@@ -222,7 +227,8 @@ int file_do_zero(struct file *f, struct bio *io)
         if (err == EOPNOTSUPP)
             set(&f->no_zero_range);
     }
-    if (unsupported(err) && !f->block_dev && !get(&f->no_punch)) { /* the space stays reserved, as it would be by zeros */
+    /* the space stays reserved, as it would be by zeros */
+    if (unsupported(err) && !f->block_dev && !get(&f->no_punch)) {
         err = allocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, io);
         if (!err)
             err = allocate(f, FALLOC_FL_KEEP_SIZE, io);

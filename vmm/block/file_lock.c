@@ -1,9 +1,10 @@
 /* vmm/block/file_lock.c - image locks by OFD byte ranges, so that two writers never share an image.
  *
- * The ranges are those by which QEMU's processes recognise each other: whoever holds a permission has byte 100+n of
- * the image read-locked, whoever forbids it to others has byte 200+n.  After placing its own, each looks for a clash in both
- * directions.  Shared locks on separate bytes: readers agree, and of two that start at once at least one gives way.
- * OFD locks belong to the open file, so two drives of one process clash as well. */
+ * The ranges are those by which QEMU's processes recognise each other: whoever holds a permission has byte
+ * 100+n of the image read-locked, whoever forbids it to others has byte 200+n.  After placing its own, each
+ * looks for a clash in both directions.  Shared locks on separate bytes: readers agree, and of two that start
+ * at once at least one gives way. OFD locks belong to the open file, so two drives of one process clash as
+ * well. */
 #include "vmm/block/file.h"
 
 #include <errno.h>
@@ -35,7 +36,8 @@ void file_unlock(struct file *f)
 
 int file_lock(struct file *f)
 {
-    unsigned perm = P_CONSISTENT_READ | (f->node.read_only ? 0 : P_WRITE | P_RESIZE), unshared = P_WRITE | P_RESIZE;
+    unsigned perm = P_CONSISTENT_READ | (f->node.read_only ? 0 : P_WRITE | P_RESIZE),
+             unshared = P_WRITE | P_RESIZE;
     int err = 0;
 
     for (unsigned i = 0; i < P_BITS && !err; i++) {

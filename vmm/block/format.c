@@ -17,8 +17,9 @@ struct format {
 
 /* --- raw --------------------------------------------------------------------------------------- */
 
-/* When raw was only guessed, the guest could write another format's header into the first sector, and the next guess
- * would follow it: with a qcow2 header, to any file of the host as "backing file".  So such a write fails. */
+/* When raw was only guessed, the guest could write another format's header into the first sector, and the
+ * next guess would follow it: with a qcow2 header, to any file of the host as "backing file".  So such a
+ * write fails. */
 struct raw {
     struct bnode node;
     char *who, *path;
@@ -39,7 +40,8 @@ static void guarded_submit(struct bnode *n, struct bio *io)
         const char *name = format_of_magic(head, sizeof head);
         if (name) {
             if (!r->warned)
-                warn_user("%s: the guest tried to make '%s' look like a %s image: refused; say format=raw to allow it",
+                warn_user("%s: the guest tried to make '%s' look like a %s image: refused; say format=raw to "
+                          "allow it",
                           r->who, r->path, name);
             r->warned = true;
             io->settle = NULL;
@@ -64,13 +66,16 @@ static void raw_close(struct bnode *n)
     g_free(((struct raw *) n)->path);
 }
 
-static const struct bnode_class raw_class = { .name = "raw", .submit = raw_submit, .close = raw_close, .resize = raw_resize };
+static const struct bnode_class raw_class = {
+    .name = "raw", .submit = raw_submit, .close = raw_close, .resize = raw_resize
+};
 static const struct bnode_class guarded_class = { .name = "raw", .submit = guarded_submit, .close = raw_close,
                                                   .resize = raw_resize };
 
 static struct bnode *raw_open(struct bnode *file, bool probed, const struct bopen *o, GError **err)
 {
-    struct raw *r = (struct raw *) node_new(sizeof *r, probed && !file->read_only ? &guarded_class : &raw_class, file->ctx);
+    struct raw *r = (struct raw *) node_new(
+        sizeof *r, probed && !file->read_only ? &guarded_class : &raw_class, file->ctx);
 
     (void) err;
     r->who = g_strdup(o->who);
@@ -157,11 +162,14 @@ struct bnode *format_open(struct bnode *file, const char *name, const struct bop
     if (f && f->open)
         n = f->open(file, !name, o, err);
     else if (f && name)
-        fail(err, "%s: format '%s' is not supported yet; convert it: qemu-img convert -O raw '%s' NEW.img", o->who, name,
-             o->path);
+        fail(err, "%s: format '%s' is not supported yet; convert it: qemu-img convert -O raw '%s' NEW.img",
+             o->who, name, o->path);
     else if (f)
-        fail(err, "%s: '%s' is a %s image, which is not supported yet; convert it: qemu-img convert -O raw '%s' NEW.img "
-                  "(or say format=raw to use its bytes as they are)", o->who, o->path, f->name, o->path);
+        fail(err,
+             "%s: '%s' is a %s image, which is not supported yet; convert it: qemu-img convert -O raw '%s' "
+             "NEW.img "
+             "(or say format=raw to use its bytes as they are)",
+             o->who, o->path, f->name, o->path);
     else if (name)
         unknown(name, o, err);
     if (!n)

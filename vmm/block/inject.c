@@ -1,8 +1,8 @@
 /* vmm/block/inject.c - a testing aid on top of a drive: requests that fail.
  *
- * x-inject=RULE[+RULE...], a rule is OP:ERRNO[:FIRST-LAST[:FILE]]: requests of OP (read, write, flush, any; write includes
- * discard and write-zeroes) that touch the sectors FIRST to LAST ("*": any) fail with ERRNO (EIO, ENOSPC, ...) as long as
- * FILE does not exist. */
+ * x-inject=RULE[+RULE...], a rule is OP:ERRNO[:FIRST-LAST[:FILE]]: requests of OP (read, write, flush, any;
+ * write includes discard and write-zeroes) that touch the sectors FIRST to LAST ("*": any) fail with ERRNO
+ * (EIO, ENOSPC, ...) as long as FILE does not exist. */
 #include "vmm/block/node.h"
 
 #include <errno.h>
@@ -29,7 +29,8 @@ static int verdict(const struct inject *in, const struct bio *io)
 
     for (guint i = 0; i < in->rules->len; i++) {
         const struct rule *r = &g_array_index(in->rules, struct rule, i);
-        bool hit = op == ON_FLUSH || (io->len && io->off / 512 <= r->last && (io->off + io->len - 1) / 512 >= r->first);
+        bool hit = op == ON_FLUSH ||
+                   (io->len && io->off / 512 <= r->last && (io->off + io->len - 1) / 512 >= r->first);
         if (r->ops & op && hit && !(r->until && !access(r->until, F_OK)))
             return r->err;
     }
@@ -69,12 +70,17 @@ static void clear_rule(gpointer p)
 
 static bool parse_rule(const char *text, struct rule *r, GError **err)
 {
-    static const struct { const char *name; int err; } errors[] = {
-        { "EIO", EIO }, { "ENOSPC", ENOSPC }, { "EPERM", EPERM }, { "ENOMEDIUM", ENOMEDIUM }, { "EDQUOT", EDQUOT },
-        { "ETIMEDOUT", ETIMEDOUT },
+    static const struct { const char *name; int err;
+    } errors[] = {
+        { "EIO", EIO },       { "ENOSPC", ENOSPC },       { "EPERM", EPERM }, { "ENOMEDIUM", ENOMEDIUM },
+        { "EDQUOT", EDQUOT }, { "ETIMEDOUT", ETIMEDOUT },
     };
-    static const struct { const char *name; unsigned ops; } ops[] = {
-        { "read", ON_READ }, { "write", ON_WRITE }, { "flush", ON_FLUSH }, { "any", ON_READ | ON_WRITE | ON_FLUSH },
+    static const struct { const char *name; unsigned ops;
+    } ops[] = {
+        { "read", ON_READ },
+        { "write", ON_WRITE },
+        { "flush", ON_FLUSH },
+        { "any", ON_READ | ON_WRITE | ON_FLUSH },
     };
     char **w = g_strsplit(text, ":", 4);
     guint n = g_strv_length(w);
@@ -96,8 +102,9 @@ static bool parse_rule(const char *text, struct rule *r, GError **err)
     return ok || fail(err, "x-inject: '%s' is no OP:ERRNO[:FIRST-LAST[:FILE]]", text);
 }
 
-static const struct bnode_class inject_class = { .name = "inject", .submit = inject_submit, .close = inject_close,
-                                                 .resize = inject_resize };
+static const struct bnode_class inject_class = {
+    .name = "inject", .submit = inject_submit, .close = inject_close, .resize = inject_resize
+};
 
 struct bnode *inject_open(struct bnode *child, const char *rules, GError **err)
 {

@@ -1,7 +1,7 @@
 /* vmm/block/linux_aio.c - the kernel's asynchronous I/O (libaio) for O_DIRECT files.
  *
- * Requests queue while the drive is plugged (a device works through its ring, or completions run) and go to the
- * kernel in one io_submit.  The kernel signals the drive's eventfd. */
+ * Requests queue while the drive is plugged (a device works through its ring, or completions run) and go to
+ * the kernel in one io_submit.  The kernel signals the drive's eventfd. */
 #include "vmm/block/node.h"
 
 #include <errno.h>
@@ -15,7 +15,8 @@ bool aio_open(struct bctx *c, GError **err)
     int n = io_setup(MAX_FLYING, &c->aio);
     if (n < 0)
         return fail(err, "aio=native: %s%s", g_strerror(-n),
-                    n == -EAGAIN ? " (raise the sysctl fs.aio-max-nr, or use aio=threads)" : "; use aio=threads");
+                    n == -EAGAIN ? " (raise the sysctl fs.aio-max-nr, or use aio=threads)"
+                                 : "; use aio=threads");
     return true;
 }
 

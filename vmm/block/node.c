@@ -249,8 +249,8 @@ int node_flush(struct bnode *n)
 
 /* --- iovecs ------------------------------------------------------------------------------------ */
 
-unsigned iov_slice(struct iovec *dst, unsigned max, const struct iovec *src, unsigned n, uint64_t skip, uint64_t len,
-                   uint64_t *got)
+unsigned iov_slice(struct iovec *dst, unsigned max, const struct iovec *src, unsigned n, uint64_t skip,
+                   uint64_t len, uint64_t *got)
 {
     unsigned k = 0;
 
@@ -270,7 +270,8 @@ unsigned iov_slice(struct iovec *dst, unsigned max, const struct iovec *src, uns
 
 enum copy { TO_BUF, FROM_BUF, ZERO };
 
-static void iov_copy(const struct iovec *iov, unsigned n, uint64_t skip, void *buf, uint64_t len, enum copy dir)
+static void iov_copy(const struct iovec *iov, unsigned n, uint64_t skip, void *buf, uint64_t len,
+                     enum copy dir)
 {
     char *p = buf;
 

@@ -1,13 +1,14 @@
 /* vmm/block/node.h - inside the block layer: the layers of a drive and the requests between them.
  *
- * A drive is a stack of nodes: on top perhaps a filter (overlay, inject), then a format (raw), perhaps a filter again
- * (cut), then a protocol (file).  A node serves a `bio` in one of three ways: it hands it on to a child as it is
- * (node_submit), spawns bios of its own for its children and finishes it when they are done, or does it.
+ * A drive is a stack of nodes: on top perhaps a filter (overlay, inject), then a format (raw), perhaps a
+ * filter again (cut), then a protocol (file).  A node serves a `bio` in one of three ways: it hands it on to
+ * a child as it is (node_submit), spawns bios of its own for its children and finishes it when they are done,
+ * or does it.
  *
- * Threads: everything of a node runs "inside the exec" of its drive: in the main exec under the VM lock, in an
- * iothread's exec in that thread.  So nodes need no locks.  What blocks is given to the pool's workers, which touch
- * only the bio and what is constant in the node, and end with bio_finish().  `done` is called inside the exec, from
- * the loop or from a drain, and never from within node_submit(). */
+ * Threads: everything of a node runs "inside the exec" of its drive: in the main exec under the VM lock, in
+ * an iothread's exec in that thread.  So nodes need no locks.  What blocks is given to the pool's workers,
+ * which touch only the bio and what is constant in the node, and end with bio_finish().  `done` is called
+ * inside the exec, from the loop or from a drain, and never from within node_submit(). */
 #ifndef BANTAM_BLOCK_NODE_H
 #define BANTAM_BLOCK_NODE_H
 
@@ -30,7 +31,8 @@ struct bio {
     void (*done)(struct bio *io, int err);
     void *opaque;
     /* The serving node's: */
-    bool (*settle)(struct bio *io); /* called inside the exec before done; false: it is not done yet after all */
+    /* called inside the exec before done; false: it is not done yet after all */
+    bool (*settle)(struct bio *io);
     struct bio *next;               /* in whatever list it waits */
     int err;
     uint64_t progress;              /* bytes done */
@@ -72,7 +74,8 @@ void bio_finish(struct bio *io, int err); /* any thread; `done` comes later */
 /* libaio (linux_aio.c). */
 bool aio_open(struct bctx *c, GError **err); /* idempotent */
 void aio_close(struct bctx *c);
-void aio_push(struct bctx *c, struct bio *io); /* iocb is prepared; ends in bio_finish(): progress or err is set */
+/* iocb is prepared; ends in bio_finish(): progress or err is set */
+void aio_push(struct bctx *c, struct bio *io);
 void aio_submit_queue(struct bctx *c);
 void aio_reap(struct bctx *c);
 
@@ -127,8 +130,8 @@ struct bnode *cut_open(struct bnode *file, const char *log, GError **err);
 struct bnode *inject_open(struct bnode *child, const char *rules, GError **err);
 
 /* iovecs.  iov_slice: up to `max` entries of [skip, skip+len) into dst; how many, and *got bytes. */
-unsigned iov_slice(struct iovec *dst, unsigned max, const struct iovec *src, unsigned n, uint64_t skip, uint64_t len,
-                   uint64_t *got);
+unsigned iov_slice(struct iovec *dst, unsigned max, const struct iovec *src, unsigned n, uint64_t skip,
+                   uint64_t len, uint64_t *got);
 void iov_to_buf(const struct iovec *iov, unsigned n, uint64_t skip, void *buf, size_t len);
 void iov_from_buf(const struct iovec *iov, unsigned n, uint64_t skip, const void *buf, size_t len);
 void iov_zero(const struct iovec *iov, unsigned n, uint64_t skip, uint64_t len);

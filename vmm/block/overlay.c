@@ -1,8 +1,8 @@
 /* vmm/block/overlay.c - snapshot=on: writes go to an unlinked temporary file and are forgotten at the end.
  *
- * Where a sector is, is one bit a sector: so a write never has to copy the rest of a cluster, and none excludes another.  The
- * bitmap is mapped, and the file sparse: both take room only where the guest wrote (1 bit for 4096).  The temporary is lost with
- * the process anyway, so a flush has nothing to do. */
+ * Where a sector is, is one bit a sector: so a write never has to copy the rest of a cluster, and none
+ * excludes another.  The bitmap is mapped, and the file sparse: both take room only where the guest wrote (1
+ * bit for 4096).  The temporary is lost with the process anyway, so a flush has nothing to do. */
 #include "vmm/block/node.h"
 
 #include <errno.h>
@@ -139,7 +139,8 @@ static void overlay_submit(struct bnode *n, struct bio *io)
         node_submit(n->child[1], io);
         return;
     }
-    if (read && io->off + io->len <= n->child[0]->size && run_length(ov, io->off, io->len, false) == io->len) {
+    if (read && io->off + io->len <= n->child[0]->size &&
+        run_length(ov, io->off, io->len, false) == io->len) {
         node_submit(n->child[0], io);
         return;
     }
@@ -195,8 +196,9 @@ static int overlay_resize(struct bnode *n, uint64_t size)
     return 0;
 }
 
-static const struct bnode_class overlay_class = { .name = "overlay", .submit = overlay_submit, .close = overlay_close,
-                                                  .resize = overlay_resize };
+static const struct bnode_class overlay_class = {
+    .name = "overlay", .submit = overlay_submit, .close = overlay_close, .resize = overlay_resize
+};
 
 struct bnode *overlay_open(struct bnode *base, const struct bopen *o, GError **err)
 {
@@ -207,7 +209,8 @@ struct bnode *overlay_open(struct bnode *base, const struct bopen *o, GError **e
     ov->node.fua = true; /* nothing is durable, and nothing needs to be */
     ov->node.child[1] = file_open_temp(base->ctx, o->who, base->size, err);
     ov->map_len = map_bytes(base->size);
-    void *map = mmap(NULL, ov->map_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *map =
+        mmap(NULL, ov->map_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ov->map = map == MAP_FAILED ? NULL : map;
     if (!ov->map)
         fail(err, "%s: no memory for a snapshot of this size", o->who);

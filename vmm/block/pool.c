@@ -57,8 +57,8 @@ static gpointer worker(gpointer opaque)
     return NULL;
 }
 
-/* Workers never take a signal: SIGINT and SIGTERM are the main thread's, kicks the vCPUs', and SIGXFSZ (a file
- * size limit) must become an error of the request and not the end of the process. */
+/* Workers never take a signal: SIGINT and SIGTERM are the main thread's, kicks the vCPUs', and SIGXFSZ (a
+ * file size limit) must become an error of the request and not the end of the process. */
 static bool start_thread(struct blk_pool *p)
 {
     struct blk_thread *t = p->slot;

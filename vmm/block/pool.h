@@ -1,7 +1,8 @@
 /* vmm/block/pool.h - worker threads for system calls that block: one pool a VM, shared by its drives.
  *
- * Threads are started when there is work and none is idle, up to a bound, and end after some idle seconds; a VM
- * that does no I/O has none.  Workers block all signals, hold no lock while they work, and never touch a device. */
+ * Threads are started when there is work and none is idle, up to a bound, and end after some idle seconds; a
+ * VM that does no I/O has none.  Workers block all signals, hold no lock while they work, and never touch a
+ * device. */
 #ifndef BANTAM_BLOCK_POOL_H
 #define BANTAM_BLOCK_POOL_H
 
@@ -15,7 +16,8 @@ struct blk_work { /* a field of the request */
     struct blk_work *next;
 };
 
-/* The VM's pool, made with the first reference and freed with the last (joining its threads).  Main thread. */
+/* The VM's pool, made with the first reference and freed with the last (joining its threads).  Main thread.
+ */
 struct blk_pool *blk_pool_ref(struct vm *vm);
 void blk_pool_unref(struct vm *vm);
 
