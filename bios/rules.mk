@@ -16,6 +16,22 @@ $(B)/bios/dsdt.aml: $(SRC)/bios/dsdt.asl
 	@mkdir -p $(@D)
 	iasl -vs -vi -p $(basename $@) $< >$@.log || { cat $@.log; exit 1; }
 
+# --- the demo guest (-demo): 64-bit code in a 32-bit ELF file, as Multiboot 1 wants it ---
+DEMO_C := $(patsubst $(SRC)/%,%,$(wildcard $(SRC)/bios/demo/*.c))
+DEMO_O := $(patsubst %,$(B)/%.o,bios/demo/start $(basename $(DEMO_C)))
+DEMO_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -m64 -march=x86-64 -mgeneral-regs-only -mno-red-zone -ffreestanding -fno-pic \
+  -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -fno-tree-loop-distribute-patterns
+BLOBS += $(B)/bios/demo.elf
+$(B)/bios/demo/%.o: $(SRC)/bios/demo/%.c $(SRC)/bios/demo/demo.h
+	@mkdir -p $(@D)
+	$(CC) $(DEMO_CFLAGS) -c $< -o $@
+$(B)/bios/demo/start.o: $(SRC)/bios/demo/start.S
+	@mkdir -p $(@D)
+	$(CC) -m64 -c $< -o $@
+$(B)/bios/demo.elf: $(DEMO_O) $(SRC)/bios/demo/demo.ld
+	$(LD) -m elf_x86_64 -n -z noexecstack --no-warn-rwx-segments -T $(SRC)/bios/demo/demo.ld $(DEMO_O) -o $@.64
+	objcopy -S -I elf64-x86-64 -O elf32-i386 $@.64 $@
+
 # --- all of them ---
 $(B)/bios/blobs.h: $(BLOBS) $(SRC)/bios/rules.mk
 	@mkdir -p $(@D)
