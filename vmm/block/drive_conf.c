@@ -91,13 +91,15 @@ bool drive_config_check(const struct drive_config *cfg, const char *who, GError 
 
     if (cfg->aio == AIO_IO_URING)
         return fail(err,
-                    "%s: aio=io_uring is not supported yet; use aio=native with cache=none, or aio=threads", who);
+                    "%s: aio=io_uring is not supported yet; use aio=native with cache=none, or aio=threads",
+                    who);
     if (cfg->aio == AIO_NATIVE && !direct)
         return fail(err,
                     "%s: aio=native needs O_DIRECT: use cache=none or cache=directsync, or aio=threads", who);
     if (cfg->copy_on_read)
         return fail(err,
-                    "%s: copy-on-read=on is not supported yet: it only serves images with a backing file", who);
+                    "%s: copy-on-read=on is not supported yet: it only serves images with a backing file",
+                    who);
     if (cfg->throttling)
         return fail(err,
                     "%s: throttling is not supported; limit the process by a control group (systemd-run -p "
