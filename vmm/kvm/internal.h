@@ -155,6 +155,7 @@ void kvm_reset_msrs(struct kvm_cpu *cpu);
 void kvm_report(struct kvm_cpu *cpu, const char *what);
 
 /* clock.c */
+void kvm_clock_capture(struct kvm_cpu *cpu); /* what continuing will put back */
 void kvm_clock_init(struct kvm *k);
 void kvm_clock_free(struct kvm *k);
 

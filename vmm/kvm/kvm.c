@@ -173,7 +173,7 @@ struct kvm *kvm_new(struct vm *vm, const struct kvm_config *cfg, GError **err)
     if (k->dev_fd < 0 || (k->fd = create_vm(k, err)) < 0 || !check_capabilities(k, err) || !check_cpu_limits(k, err))
         goto failed;
     k->supported = cpu_get_supported(k->dev_fd, err);
-    k->def = k->supported ? cpu_def_new(&k->cfg, k->supported, true, err) : NULL;
+    k->def = k->supported ? cpu_def_new(&k->cfg, k->supported, k->dev_fd, true, err) : NULL;
     if (!k->def || !set_host_pages(k, err) || !kvm_irqchip_create(k, err))
         goto failed;
     if (cfg->cpu_pm)

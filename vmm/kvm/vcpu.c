@@ -134,6 +134,11 @@ static void dispatch(struct kvm_cpu *cpu)
         run->msr.error = 1;
         cpu->pending_io = true;
         break;
+    case KVM_EXIT_HYPERV:
+        if (run->hyperv.type == KVM_EXIT_HYPERV_HCALL)
+            run->hyperv.u.hcall.result = 2; /* HV_STATUS_INVALID_HYPERCALL_CODE: there is no VMBus */
+        cpu->pending_io = true;
+        break;
     case KVM_EXIT_HYPERCALL:
         run->hypercall.ret = (uint64_t) -1000; /* -KVM_ENOSYS */
         cpu->pending_io = true;
@@ -306,7 +311,7 @@ bool kvm_cpu_create(struct kvm_cpu *cpu, GError **err)
     }
     if (cpu->index == 0 && k->ring_page)
         k->ring = (void *) ((char *) cpu->run + k->ring_page * (size_t) PAGE_SIZE_4K);
-    if (!cpu_def_apply(k->def, cpu->fd, &k->cfg.topo, cpu->index, k->dev_fd, err))
+    if (!cpu_def_apply(k->def, cpu->fd, &k->cfg.topo, cpu->index, err))
         goto failed;
     k->signature = cpu_def_signature(k->def);
     get_fresh_nested(cpu);
