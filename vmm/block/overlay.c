@@ -209,8 +209,9 @@ struct bnode *overlay_open(struct bnode *base, const struct bopen *o, GError **e
     ov->node.fua = true; /* nothing is durable, and nothing needs to be */
     ov->node.child[1] = file_open_temp(base->ctx, o->who, base->size, err);
     ov->map_len = map_bytes(base->size);
-    int none = -1, flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    void *map = mmap(NULL, ov->map_len, PROT_READ | PROT_WRITE, flags, none, 0);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    /* cppcheck-suppress invalidFunctionArg */
+    void *map = mmap(NULL, ov->map_len, PROT_READ | PROT_WRITE, flags, -1, 0);
     ov->map = map == MAP_FAILED ? NULL : map;
     if (!ov->map)
         fail(err, "%s: no memory for a snapshot of this size", o->who);
