@@ -17,6 +17,7 @@ const struct device_class *const device_catalog[] = {
 
 
     /* --- input --- */
+    &i8042_class, &port92_class,
 
 
     /* --- serial and debugging --- */

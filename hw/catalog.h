@@ -19,6 +19,7 @@ extern const struct device_class fw_cfg_class;
 
 
 /* --- input --- */
+extern const struct device_class i8042_class, port92_class;
 
 
 /* --- serial and debugging --- */
