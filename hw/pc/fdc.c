@@ -1,20 +1,28 @@
 /* hw/pc/fdc.c - Intel 82078 floppy disk controller (64-pin), as a PC/AT has it.
  *
- * Sheets: Intel 82078 (290468/290475), 82077AA (290166); "the sheet" below.  fdc_data.c has the commands that go
- * to the disk, fdc_drive.c the drives.
+ * Sheets: Intel 82078 (290468/290475), 82077AA (290166); "the sheet" below.  fdc_data.c has the commands
+ * that go to the disk, fdc_drive.c the drives.
  *
- * Deviations: AT mode with the PS/2 mode's SRA and SRB readable.  After RESET the DOR reads 0ch and implied seeks are
- * enabled, as SeaBIOS takes both for granted.  Seeks, rotation and missing media take microseconds to
- * a few milliseconds; the FIFO waits a second for a slow host before it overruns.  A command for a drive
- * that is absent, empty or not spinning ends with a missing address mark, where the chip would wait for index pulses
- * for ever.  Gaps, precompensation, head load and unload times, CRC errors on purpose, power-down states, the
- * FORMAT AND WRITE command and media that mix densities are not modelled. */
+ * Deviations: AT mode with the PS/2 mode's SRA and SRB readable.  After RESET the DOR reads 0ch and implied
+ * seeks are enabled, as SeaBIOS takes both for granted.  Seeks, rotation and missing media take
+ * microseconds to a few milliseconds; the FIFO waits a second for a slow host before it overruns.  A
+ * command for a drive that is absent, empty or not spinning ends with a missing address mark, where the
+ * chip would wait for index pulses for ever.  Gaps, precompensation, head load and unload times, CRC errors
+ * on purpose, power-down states, the FORMAT AND WRITE command and media that mix densities are not
+ * modelled. */
 #include "hw/pc/fdc_int.h"
 #include "vmm/core/vm.h"
 
 enum { REG_SRA, REG_SRB, REG_DOR, REG_TDR, REG_MSR, REG_FIFO };
 enum { MSR_CMDBSY = 0x10, MSR_NONDMA = 0x20, MSR_DIO = 0x40, MSR_RQM = 0x80 };
-enum { DSR_SWRST = 0x80, DSR_DRATE = 0x03, DSR_RESET = 0x02, TDR_BOOTSEL = 0x04, TDR_TAPE = 0x03, DIR_DSKCHG = 0x80 };
+enum {
+    DSR_SWRST = 0x80,
+    DSR_DRATE = 0x03,
+    DSR_RESET = 0x02,
+    TDR_BOOTSEL = 0x04,
+    TDR_TAPE = 0x03,
+    DIR_DSKCHG = 0x80
+};
 enum { SRA_DIR = 0x01, SRA_NWP = 0x02, SRA_NINDX = 0x04, SRA_HDSEL = 0x08, SRA_NTRK0 = 0x10, SRA_NDRV2 = 0x40,
        SRA_INTPEND = 0x80 };
 enum { ST3_HD = 0x04, ST3_ALWAYS = 0x28, ST3_T0 = 0x10, ST3_WP = 0x40 };
@@ -376,8 +384,8 @@ static void command_byte(struct fdc *s, uint8_t val)
         s->cmd_len = s->cmd_pos + 1;
     if (s->cmd_pos < s->cmd_len)
         return;
-    TRACE(&s->dev, "command %02x %02x %02x %02x %02x %02x %02x %02x %02x", s->cmd[0], s->cmd[1], s->cmd[2], s->cmd[3],
-          s->cmd[4], s->cmd[5], s->cmd[6], s->cmd[7], s->cmd[8]);
+    TRACE(&s->dev, "command %02x %02x %02x %02x %02x %02x %02x %02x %02x", s->cmd[0], s->cmd[1], s->cmd[2],
+          s->cmd[3], s->cmd[4], s->cmd[5], s->cmd[6], s->cmd[7], s->cmd[8]);
     if (c->fn)
         c->fn(s);
     else
@@ -398,8 +406,8 @@ static uint8_t read_sra(struct fdc *s)
     bool index = turning && clock_now(s->dev.vm) % (200 * NS_PER_MS) < 4 * NS_PER_MS;
 
     return (s->dir_in ? SRA_DIR : 0) | (floppy_protected(f) ? 0 : SRA_NWP) | (index ? 0 : SRA_NINDX) |
-           (s->hds ? SRA_HDSEL : 0) | (f && f->track == 0 ? 0 : SRA_NTRK0) | (s->bus.drive[1] ? 0 : SRA_NDRV2) |
-           (s->ints ? SRA_INTPEND : 0);
+           (s->hds ? SRA_HDSEL : 0) | (f && f->track == 0 ? 0 : SRA_NTRK0) |
+           (s->bus.drive[1] ? 0 : SRA_NDRV2) | (s->ints ? SRA_INTPEND : 0);
 }
 
 static uint8_t read_srb(const struct fdc *s)
@@ -564,8 +572,8 @@ static bool make_drive(struct fdc *s, unsigned unit, GError **err)
 static bool fdc_realize(struct device *d, GError **err)
 {
     struct fdc *s = container_of(d, struct fdc, dev);
-    static const enum floppy_type types[] = { FLOPPY_144, FLOPPY_144, FLOPPY_288, FLOPPY_120, FLOPPY_360, FLOPPY_720,
-                                              FLOPPY_144 };
+    static const enum floppy_type types[] = {FLOPPY_144, FLOPPY_144, FLOPPY_288, FLOPPY_120,
+                                             FLOPPY_360, FLOPPY_720, FLOPPY_144};
     struct vm *vm = d->vm;
 
     fdc_data_init(s);
@@ -580,7 +588,8 @@ static bool fdc_realize(struct device *d, GError **err)
     s->bus.empty_type = types[s->fallback];
     region_init_io(&s->io[0], "fdc", &fdc_ops, s, 6);
     region_init_io(&s->io[1], "fdc-dir", &dir_ops, s, 1);
-    return isa_claim_irq(d, &s->irq, s->isa_irq, err) && isa_claim_dma(d, s->isa_dma, fdc_dma_notify, s, err) &&
+    return isa_claim_irq(d, &s->irq, s->isa_irq, err) &&
+           isa_claim_dma(d, s->isa_dma, fdc_dma_notify, s, err) &&
            space_add(&vm->pio, &s->io[0], s->iobase, PRIO_RAM, err) &&
            space_add(&vm->pio, &s->io[1], s->iobase + 7, PRIO_RAM, err) && make_drive(s, 0, err) &&
            make_drive(s, 1, err);
@@ -608,8 +617,8 @@ static bool fdc_post_load(struct device *d) /* a snapshot is untrusted input */
 {
     struct fdc *s = container_of(d, struct fdc, dev);
 
-    if (s->phase > PHASE_RESULT || s->cmd_pos > s->cmd_len || s->cmd_len > CMD_MAX || s->res_len > RESULT_MAX ||
-        s->res_pos > s->res_len)
+    if (s->phase > PHASE_RESULT || s->cmd_pos > s->cmd_len || s->cmd_len > CMD_MAX ||
+        s->res_len > RESULT_MAX || s->res_pos > s->res_len)
         return false;
     if (s->phase == PHASE_RESULT && s->res_pos == s->res_len)
         return false;
@@ -630,8 +639,8 @@ static void fdc_describe(const struct device *d, GString *out)
     const struct fdc *s = container_of(d, const struct fdc, dev);
     static const char *const phases[] = { "command", "execution", "result" };
 
-    g_string_append_printf(out, "%s phase, DOR=%02x MSR=%02x DSR=%02x\n", phases[s->phase], s->dor, read_msr(s),
-                           s->dsr);
+    g_string_append_printf(out, "%s phase, DOR=%02x MSR=%02x DSR=%02x\n", phases[s->phase], s->dor,
+                           read_msr(s), s->dsr);
 }
 
 static const struct isa_info fdc_isa = { .fw_node = fdc_fw_node };
@@ -640,13 +649,18 @@ static const struct prop fdc_props[] = {
     PROP_U32(struct fdc, iobase, 0x3f0),
     PROP_U32(struct fdc, isa_irq, 6, .name = "irq"),
     PROP_U32(struct fdc, isa_dma, 2, .name = "dma"),
-    PROP_ENUM(struct fdc, fdtype[0], FDTYPE_AUTO, fdtype_names, .name = "fdtypeA", .desc = "type of driveA"),
-    PROP_ENUM(struct fdc, fdtype[1], FDTYPE_AUTO, fdtype_names, .name = "fdtypeB", .desc = "type of driveB"),
-    PROP_ENUM(struct fdc, fallback, FDTYPE_144, fdtype_names, .desc = "type of an empty drive with drive-type=auto"),
+    PROP_ENUM(struct fdc, fdtype[0], FDTYPE_AUTO, fdtype_names, .name = "fdtypeA",
+              .desc = "type of driveA"),
+    PROP_ENUM(struct fdc, fdtype[1], FDTYPE_AUTO, fdtype_names, .name = "fdtypeB",
+              .desc = "type of driveB"),
+    PROP_ENUM(struct fdc, fallback, FDTYPE_144, fdtype_names,
+              .desc = "type of an empty drive with drive-type=auto"),
     PROP_BLK(struct fdc, drive[0], .name = "driveA", .desc = "image of a drive to make as unit 0"),
     PROP_BLK(struct fdc, drive[1], .name = "driveB", .desc = "image of a drive to make as unit 1"),
-    PROP_I32(struct fdc, bootindex[0], -1, .name = "bootindexA", .desc = "place of driveA in the boot order"),
-    PROP_I32(struct fdc, bootindex[1], -1, .name = "bootindexB", .desc = "place of driveB in the boot order"),
+    PROP_I32(struct fdc, bootindex[0], -1, .name = "bootindexA",
+             .desc = "place of driveA in the boot order"),
+    PROP_I32(struct fdc, bootindex[1], -1, .name = "bootindexB",
+             .desc = "place of driveB in the boot order"),
     {},
 };
 static const struct state fdc_state[] = {
@@ -715,7 +729,17 @@ static const struct state fdc_state[] = {
     {},
 };
 const struct device_class isa_fdc_class = {
-    .name = "isa-fdc", .desc = "82078 floppy disk controller", .version = 1, .size = sizeof(struct fdc),
-    .bus = &isa_bus_class, .bus_info = &fdc_isa, .props = fdc_props, .state = fdc_state, .realize = fdc_realize,
-    .unrealize = fdc_unrealize, .reset = fdc_reset, .post_load = fdc_post_load, .describe = fdc_describe,
+    .name = "isa-fdc",
+    .desc = "82078 floppy disk controller",
+    .version = 1,
+    .size = sizeof(struct fdc),
+    .bus = &isa_bus_class,
+    .bus_info = &fdc_isa,
+    .props = fdc_props,
+    .state = fdc_state,
+    .realize = fdc_realize,
+    .unrealize = fdc_unrealize,
+    .reset = fdc_reset,
+    .post_load = fdc_post_load,
+    .describe = fdc_describe,
 };

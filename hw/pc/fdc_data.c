@@ -1,9 +1,10 @@
-/* hw/pc/fdc_data.c - the floppy controller's commands that transfer data: read, write, verify, scan, format, read ID.
+/* hw/pc/fdc_data.c - the floppy controller's commands that transfer data: read, write, verify, scan,
+ * format, read ID.
  *
- * A command goes sector by sector: the `step` timer brings the next sector under the head (fdc_step), the medium is
- * asked (WAIT_BLK), the host gives or takes the bytes (WAIT_DMA, WAIT_PIO), and sector_done() decides what follows.
- * Each sector is looked up anew, so that a medium that is changed or a register that is written meanwhile meets the
- * same checks as at the start. */
+ * A command goes sector by sector: the `step` timer brings the next sector under the head (fdc_step), the
+ * medium is asked (WAIT_BLK), the host gives or takes the bytes (WAIT_DMA, WAIT_PIO), and sector_done()
+ * decides what follows. Each sector is looked up anew, so that a medium that is changed or a register that
+ * is written meanwhile meets the same checks as at the start. */
 #include "hw/pc/fdc_int.h"
 #include "vmm/core/vm.h"
 
@@ -56,9 +57,13 @@ static void submit(struct fdc *s, enum blk_op op, unsigned lba, uint8_t *buf)
     struct floppy *f = fdc_drive(s, s->ds);
 
     s->iov = (struct iovec){ buf, FLOPPY_SECTOR };
-    s->req = (struct blk_req){ .op = op, .off = (uint64_t) lba * FLOPPY_SECTOR, .done = blk_done, .opaque = s,
-                               .len = op == BLK_FLUSH ? 0 : FLOPPY_SECTOR, .iov = op == BLK_FLUSH ? NULL : &s->iov,
-                               .niov = op == BLK_FLUSH ? 0 : 1 };
+    s->req = (struct blk_req){ .op = op, .done = blk_done, .opaque = s };
+    if (op != BLK_FLUSH) {
+        s->req.off = (uint64_t) lba * FLOPPY_SECTOR;
+        s->req.len = FLOPPY_SECTOR;
+        s->req.iov = &s->iov;
+        s->req.niov = 1;
+    }
     s->wait = op == BLK_FLUSH ? WAIT_FLUSH : WAIT_BLK;
     s->dirty = s->dirty || op == BLK_WRITE;
     blk_submit(f->blk, &s->req);
@@ -74,7 +79,8 @@ static void finish(struct fdc *s, uint8_t st0, uint8_t st1, uint8_t st2)
     s->st0 |= st0 | (uint8_t) (s->hds << 2) | s->ds;
     s->st1 |= st1;
     s->st2 |= st2;
-    TRACE(&s->dev, "done: ST0=%02x ST1=%02x ST2=%02x C=%u H=%u R=%u", s->st0, s->st1, s->st2, s->c, s->h, s->r);
+    TRACE(&s->dev, "done: ST0=%02x ST1=%02x ST2=%02x C=%u H=%u R=%u", s->st0, s->st1, s->st2, s->c, s->h,
+          s->r);
     if (s->dirty && floppy_has_medium(f) && f->blk->write_cache) {
         s->dirty = false;
         submit(s, BLK_FLUSH, 0, NULL);
@@ -176,7 +182,8 @@ void fdc_dma_notify(void *opaque)
         dma_run(s);
 }
 
-/* The FIFO asks for service: it has (or has room for) so many bytes.  Chapter "FIFO": 16 less the threshold. */
+/* The FIFO asks for service: it has (or has room for) so many bytes.  Chapter "FIFO": 16 less the
+ * threshold. */
 static void pio_ask(struct fdc *s)
 {
     unsigned burst = s->config & CONFIG_EFIFO ? 1 : MAX(FIFO_SIZE - (s->config & CONFIG_FIFOTHR) - 1, 1);
@@ -319,8 +326,9 @@ static void write_sector(struct fdc *s)
     struct floppy *f = fdc_drive(s, s->ds);
     unsigned lba;
 
-    memset(s->buf + s->buf_pos, 0, (size_t) (FLOPPY_SECTOR - s->buf_pos)); /* "filled with zeros" after a TC */
-    if (!find_lba(s, &lba) || floppy_protected(f)) { /* the medium was changed while the host made up its mind */
+    /* after a TC within it, the sector is "filled with zeros" */
+    memset(s->buf + s->buf_pos, 0, (size_t) (FLOPPY_SECTOR - s->buf_pos));
+    if (!find_lba(s, &lba) || floppy_protected(f)) { /* the medium was changed meanwhile */
         abnormal(s, ST1_ND, 0);
         return;
     }
@@ -378,8 +386,9 @@ static void format_step(struct fdc *s)
     }
 }
 
-/* An ID came from the host: fill the sector that has it.  An image holds no other IDs: such a sector, or a whole
- * track at a rate that is not the image's, is formatted into nothing and will not be found by a verify. */
+/* An ID came from the host: fill the sector that has it.  An image holds no other IDs: such a sector, or a
+ * whole track at a rate that is not the image's, is formatted into nothing and will not be found by a
+ * verify. */
 static void format_sector(struct fdc *s)
 {
     struct floppy *f = fdc_drive(s, s->ds);
@@ -537,7 +546,8 @@ void fdc_data_abort(struct fdc *s)
 bool fdc_data_post_load(struct fdc *s)
 {
     if (s->wait >= N_WAITS || s->op >= N_OPS || s->ds > 3 || s->hds > 1 || s->buf_len > FLOPPY_SECTOR ||
-        s->buf_pos > s->buf_len || s->burst > FIFO_SIZE || s->left > 256 || s->track_pos > 256 || s->step_by > 2)
+        s->buf_pos > s->buf_len || s->burst > FIFO_SIZE || s->left > 256 || s->track_pos > 256 ||
+        s->step_by > 2)
         return false;
     if (s->phase != PHASE_EXEC)
         return true;

@@ -1,11 +1,12 @@
 /* hw/pc/fdc_drive.c - floppy drives and the formats of their media.
  *
- * A medium's format follows from its size.  The drive tells its type to firmware through CMOS: "auto" takes what the
- * medium needs.
+ * A medium's format follows from its size.  The drive tells its type to firmware through CMOS: "auto" takes
+ * what the medium needs.
  *
- * Deviations: an image keeps neither sector IDs nor address marks nor gaps: IDs are those of a plain format (cylinder,
- * head, 1 to sectors a track, 512 bytes), and deleted data marks last until the medium is changed.  A 360K medium reads
- * at 250 and 300 kb/s in any drive, and in a 1.2M drive also without double stepping: firmware asks for either. */
+ * Deviations: an image keeps neither sector IDs nor address marks nor gaps: IDs are those of a plain format
+ * (cylinder, head, 1 to sectors a track, 512 bytes), and deleted data marks last until the medium is
+ * changed.  A 360K medium reads at 250 and 300 kb/s in any drive, and in a 1.2M drive also without double
+ * stepping: firmware asks for either. */
 #include "hw/pc/fdc_drive.h"
 #include "vmm/core/vm.h"
 
@@ -41,6 +42,7 @@ static const struct floppy_format formats[] = {
 #define SIZES "160K, 180K, 320K, 360K, 720K, 1.2M, 1.44M, 1.68M, 1.72M, 2.88M"
 
 static const char *const type_text[] = { "no", "360K", "1.2M", "720K", "1.44M", "2.88M" };
+static const char *const type_prop[] = { "auto", "360", "120", "720", "144", "288" };
 
 static const struct floppy_format *find_format(uint64_t size)
 {
@@ -123,9 +125,11 @@ static bool check_medium(struct floppy *f, GError **err)
         return fail(err, "drive '%s' has %" PRIu64 " bytes, which is no floppy's size (%s, ...)", f->blk->id,
                     f->blk->size, SIZES);
     if (!fits(f->type, format))
-        return fail(err, "the medium in drive '%s' (%d cylinders, %d heads, %d sectors) needs a %s floppy drive, and "
-                    "this is a %s one; set drive-type=auto", f->blk->id, format->cyls, format->heads, format->spt,
-                    type_text[type_for(format)], type_text[f->type]);
+        return fail(err,
+                    "the medium in drive '%s' (%d cylinders, %d heads, %d sectors) needs a %s floppy drive "
+                    "(drive-type=%s), and this is a %s one",
+                    f->blk->id, format->cyls, format->heads, format->spt, type_text[type_for(format)],
+                    type_prop[type_for(format)], type_text[f->type]);
     f->format = format;
     return true;
 }
@@ -156,7 +160,8 @@ static const struct blk_dev_ops blk_dev_ops = { .resized = resized, .media_chang
 /* --- life -------------------------------------------------------------------------------------- */
 
 static const char *const type_names[] = { "auto", "144", "288", "120", "360", "720", NULL };
-static const enum floppy_type type_values[] = { FLOPPY_NONE, FLOPPY_144, FLOPPY_288, FLOPPY_120, FLOPPY_360, FLOPPY_720 };
+static const enum floppy_type type_values[] = {FLOPPY_NONE, FLOPPY_144, FLOPPY_288,
+                                               FLOPPY_120,  FLOPPY_360, FLOPPY_720};
 
 static bool floppy_realize(struct device *d, GError **err)
 {
@@ -207,7 +212,8 @@ static void floppy_describe(const struct device *d, GString *out)
 static const struct prop floppy_props[] = {
     PROP_BLK(struct floppy, blk, .name = "drive", .desc = "the image; none: an empty drive"),
     PROP_I32(struct floppy, unit, -1, .desc = "0 (A:) or 1 (B:); -1: the first free one"),
-    PROP_ENUM(struct floppy, drive_type, 0, type_names, .name = "drive-type", .desc = "auto: what the medium needs"),
+    PROP_ENUM(struct floppy, drive_type, 0, type_names, .name = "drive-type",
+              .desc = "auto: what the medium needs"),
     PROP_I32(struct floppy, bootindex, -1, .desc = "place in the boot order"),
     {},
 };
@@ -220,9 +226,17 @@ static const struct state floppy_state[] = {
     {},
 };
 const struct device_class floppy_class = {
-    .name = "floppy", .desc = "floppy drive", .version = 1, .size = sizeof(struct floppy), .bus = &floppy_bus_class,
-    .props = floppy_props, .state = floppy_state, .realize = floppy_realize, .unrealize = floppy_unrealize,
-    .post_load = floppy_post_load, .describe = floppy_describe,
+    .name = "floppy",
+    .desc = "floppy drive",
+    .version = 1,
+    .size = sizeof(struct floppy),
+    .bus = &floppy_bus_class,
+    .props = floppy_props,
+    .state = floppy_state,
+    .realize = floppy_realize,
+    .unrealize = floppy_unrealize,
+    .post_load = floppy_post_load,
+    .describe = floppy_describe,
 };
 
 /* --- the cable --------------------------------------------------------------------------------- */

@@ -5,7 +5,13 @@
 #include "hw/pc/fdc.h"
 #include "vmm/block/block.h"
 
-enum { FLOPPY_SECTOR = 512, FLOPPY_SIZE_CODE = 2, FLOPPY_MAX_TRACK = 84, FLOPPY_DELETED_BYTES = 1024, N_FLOPPY = 2 };
+enum {
+    FLOPPY_SECTOR = 512,
+    FLOPPY_SIZE_CODE = 2,
+    FLOPPY_MAX_TRACK = 84,
+    FLOPPY_DELETED_BYTES = 1024,
+    N_FLOPPY = 2
+};
 
 /* Data rates that read a medium, as bits. */
 enum { RATE_250K = 1, RATE_300K = 2, RATE_500K = 4, RATE_1M = 8 };
@@ -37,8 +43,8 @@ bool floppy_has_medium(const struct floppy *f); /* f may be NULL in all of these
 bool floppy_protected(const struct floppy *f);
 void floppy_step(struct floppy *f, int steps); /* positive: inwards */
 
-/* The cylinder number in the sector IDs under the head; `wanted` settles it where a 40-track medium lies in an
- * 80-track drive and the guest does not step twice. */
+/* The cylinder number in the sector IDs under the head; `wanted` settles it where a 40-track medium lies in
+ * an 80-track drive and the guest does not step twice. */
 unsigned floppy_cylinder(const struct floppy *f, unsigned wanted);
 /* Are there sectors that the controller can read under this head at this rate? */
 bool floppy_readable(const struct floppy *f, unsigned head, unsigned rate);

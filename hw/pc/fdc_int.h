@@ -1,5 +1,5 @@
-/* hw/pc/fdc_int.h - what the two halves of the floppy controller share: fdc.c has the registers and the commands
- * that need no medium, fdc_data.c those that go to the disk. */
+/* hw/pc/fdc_int.h - what the two halves of the floppy controller share: fdc.c has the registers and the
+ * commands that need no medium, fdc_data.c those that go to the disk. */
 #ifndef BANTAM_HW_PC_FDC_INT_H
 #define BANTAM_HW_PC_FDC_INT_H
 
@@ -9,7 +9,15 @@ enum { DOR_SELECT = 0x03, DOR_NRESET = 0x04, DOR_DMAGATE = 0x08, DOR_MOTOR0 = 0x
 enum { ST0_DS = 0x03, ST0_H = 0x04, ST0_EC = 0x10, ST0_SE = 0x20, ST0_ABNORMAL = 0x40, ST0_INVALID = 0x80,
        ST0_POLLING = 0xc0 };
 enum { ST1_MA = 0x01, ST1_NW = 0x02, ST1_ND = 0x04, ST1_OR = 0x10, ST1_DE = 0x20, ST1_EN = 0x80 };
-enum { ST2_MD = 0x01, ST2_BC = 0x02, ST2_SN = 0x04, ST2_SH = 0x08, ST2_WC = 0x10, ST2_DD = 0x20, ST2_CM = 0x40 };
+enum {
+    ST2_MD = 0x01,
+    ST2_BC = 0x02,
+    ST2_SN = 0x04,
+    ST2_SH = 0x08,
+    ST2_WC = 0x10,
+    ST2_DD = 0x20,
+    ST2_CM = 0x40
+};
 enum { CMD_MT = 0x80, CMD_MFM = 0x40, CMD_SK = 0x20, VERIFY_EC = 0x80 };
 enum { CONFIG_EIS = 0x40, CONFIG_EFIFO = 0x20, CONFIG_POLL = 0x10, CONFIG_FIFOTHR = 0x0f };
 
@@ -22,8 +30,20 @@ enum fdc_wait { /* in PHASE_EXEC: what goes on */
     WAIT_PIO,   /* the host, at the FIFO */
     N_WAITS
 };
-enum fdc_op { OP_READ, OP_READ_DELETED, OP_WRITE, OP_WRITE_DELETED, OP_READ_TRACK, OP_VERIFY, OP_SCAN_EQUAL, OP_SCAN_LOW,
-              OP_SCAN_HIGH, OP_FORMAT, OP_READ_ID, N_OPS };
+enum fdc_op {
+    OP_READ,
+    OP_READ_DELETED,
+    OP_WRITE,
+    OP_WRITE_DELETED,
+    OP_READ_TRACK,
+    OP_VERIFY,
+    OP_SCAN_EQUAL,
+    OP_SCAN_LOW,
+    OP_SCAN_HIGH,
+    OP_FORMAT,
+    OP_READ_ID,
+    N_OPS
+};
 
 /* Why INT is up. */
 enum { INT_RESULT = 1, INT_SEEK = 2, INT_RESET = 4, INT_FIFO = 8 };
@@ -41,7 +61,7 @@ struct fdc {
     struct floppy_bus bus;
 
     uint8_t dor, tdr, dsr;
-    uint8_t config, pretrk, srt_hut, hlt_nd, perpendicular, power, option, eot_sc; /* of SPECIFY, CONFIGURE ... */
+    uint8_t config, pretrk, srt_hut, hlt_nd, perpendicular, power, option, eot_sc; /* of SPECIFY ... */
     uint8_t drive_spec[4];
     bool lock;
     bool dir_in;          /* the DIR output: the last step went inwards */

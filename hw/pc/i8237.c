@@ -3,14 +3,15 @@
  * Sheets: Intel 8237A (231466); IBM PC/AT technical reference for ports, page registers and the cascade;
  * Intel PIIX3 (290550), "DMA controller".
  *
- * Channels 0 to 3 (ports 00h to 0fh) move bytes within 64 KiB pages, channels 5 to 7 (ports c0h to dfh, A0 not
- * decoded) words within 128 KiB pages; channel 4 cascades the first controller.  Devices drive their transfers
- * (struct isa_dma_ops): a call is a DREQ that is held for `len` bytes.
+ * Channels 0 to 3 (ports 00h to 0fh) move bytes within 64 KiB pages, channels 5 to 7 (ports c0h to dfh, A0
+ * not decoded) words within 128 KiB pages; channel 4 cascades the first controller.  Devices drive their
+ * transfers (struct isa_dma_ops): a call is a DREQ that is held for `len` bytes.
  *
- * Deviations: priorities, timing and signal polarities (command bits 3 to 7) have no effect, as nothing competes
- * for the bus.  A memory-to-memory transfer takes its upper address bits from each channel's own page register (on
- * the AT they float).  RESET leaves channel 4 in cascade mode and unmasked, as every firmware does: a kernel
- * that is started without firmware relies on it; master clear masks it as the sheet says. */
+ * Deviations: priorities, timing and signal polarities (command bits 3 to 7) have no effect, as nothing
+ * competes for the bus.  A memory-to-memory transfer takes its upper address bits from each channel's own
+ * page register (on the AT they float).  RESET leaves channel 4 in cascade mode and unmasked, as every
+ * firmware does: a kernel that is started without firmware relies on it; master clear masks it as the sheet
+ * says. */
 #include "hw/pc/i8237.h"
 #include "vmm/core/vm.h"
 
@@ -142,7 +143,8 @@ static size_t dma_transfer(struct i8237 *s, unsigned n, uint8_t type, void *buf,
     struct channel *ch = &s->c[n / 4].ch[n % 4];
     uint8_t mode = ch->mode & MODE_TYPE;
     size_t done = 0;
-    /* A verify cycle drives neither the memory nor the device: what comes from memory is undefined, here zeroes. */
+    /* A verify cycle drives neither the memory nor the device: what comes from memory is undefined, here
+     * zeroes. */
     if (chan_ready(s, n) && (mode == type || mode == MODE_VERIFY)) {
         if (mode == MODE_VERIFY && type == MODE_READ)
             memset(buf, 0, len);
@@ -424,8 +426,12 @@ static void i8237_describe(const struct device *d, GString *out)
 }
 
 static const struct state channel_state[] = {
-    STATE_U16(struct channel, base_addr), STATE_U16(struct channel, base_count), STATE_U16(struct channel, addr),
-    STATE_U16(struct channel, count),     STATE_U8(struct channel, mode),        STATE_BOOL(struct channel, dreq),
+    STATE_U16(struct channel, base_addr),
+    STATE_U16(struct channel, base_count),
+    STATE_U16(struct channel, addr),
+    STATE_U16(struct channel, count),
+    STATE_U8(struct channel, mode),
+    STATE_BOOL(struct channel, dreq),
     {},
 };
 static const struct state controller_state[] = {
@@ -448,7 +454,15 @@ static const struct state i8237_state[] = {
     {},
 };
 const struct device_class i8237_class = {
-    .name = "i8237", .alias = "i8257", .desc = "8237A DMA controllers", .version = 1, .internal = true,
-    .size = sizeof(struct i8237), .state = i8237_state, .realize = i8237_realize, .unrealize = i8237_unrealize,
-    .reset = i8237_reset, .describe = i8237_describe,
+    .name = "i8237",
+    .alias = "i8257",
+    .desc = "8237A DMA controllers",
+    .version = 1,
+    .internal = true,
+    .size = sizeof(struct i8237),
+    .state = i8237_state,
+    .realize = i8237_realize,
+    .unrealize = i8237_unrealize,
+    .reset = i8237_reset,
+    .describe = i8237_describe,
 };

@@ -2,15 +2,17 @@
  *
  * Sheet: Motorola MC146818A (ADI-1003); ports as in the PC/AT: 70h index (and NMI gate), 71h data.
  *
- * How it works: the ten time bytes are real counters in ram[].  No timer runs for them: `second` is the time of the
- * reference clock (host, rt or vm) at which the current second began, and every access first counts the seconds that
- * went by since (rtc_sync), which sets UF and AF as the chip would have.  A timer runs only while an interrupt is
- * enabled that could come of it.  The periodic taps come from `phase`, the virtual time at which the divider started.
+ * How it works: the ten time bytes are real counters in ram[].  No timer runs for them: `second` is the
+ * time of the reference clock (host, rt or vm) at which the current second began, and every access first
+ * counts the seconds that went by since (rtc_sync), which sets UF and AF as the chip would have.  A timer
+ * runs only while an interrupt is enabled that could come of it.  The periodic taps come from `phase`, the
+ * virtual time at which the divider started.
  *
- * Deviations: the time base is always 32.768 kHz, so DV 000 and 001 (other crystals) and the test values 011 to 101
- * run like 010; no square wave output; the standby bank at 72h/73h of later chips is absent; the byte at 32h counts
- * centuries, as the firmware of PCs expects.  Counters that were loaded with values out of range are left alone
- * until a carry reaches them; they then count on from the nearest value in range. */
+ * Deviations: the time base is always 32.768 kHz, so DV 000 and 001 (other crystals) and the test values
+ * 011 to 101 run like 010; no square wave output; the standby bank at 72h/73h of later chips is absent; the
+ * byte at 32h counts centuries, as the firmware of PCs expects.  Counters that were loaded with values out
+ * of range are left alone until a carry reaches them; they then count on from the nearest value in range.
+ */
 #include "hw/pc/rtc.h"
 #include "vmm/core/vm.h"
 
@@ -21,7 +23,16 @@ enum {
     REG_DATE, REG_MONTH, REG_YEAR, REG_A, REG_B, REG_C, REG_D, REG_CENTURY = 0x32
 };
 enum { A_RS = 0x0f, A_DV = 0x70, A_DV_RESET = 0x60, A_UIP = 0x80 };
-enum { B_DSE = 0x01, B_24 = 0x02, B_DM = 0x04, B_SQWE = 0x08, B_UIE = 0x10, B_AIE = 0x20, B_PIE = 0x40, B_SET = 0x80 };
+enum {
+    B_DSE = 0x01,
+    B_24 = 0x02,
+    B_DM = 0x04,
+    B_SQWE = 0x08,
+    B_UIE = 0x10,
+    B_AIE = 0x20,
+    B_PIE = 0x40,
+    B_SET = 0x80
+};
 enum { C_UF = 0x10, C_AF = 0x20, C_PF = 0x40, C_SOURCES = 0x70, C_IRQF = 0x80 };
 enum { D_VRT = 0x80, HOUR_PM = 0x80, DONT_CARE = 0xc0 };
 
@@ -45,7 +56,7 @@ struct rtc {
     bool dst_done;        /* DSE: this October's hour was already given back */
     uint8_t ram[RTC_CMOS_SIZE];
     int64_t second;       /* reference clock, ns */
-    int64_t saved_age;    /* clock=rt: reference clock - second when saved; that clock's origin is the host's */
+    int64_t saved_age;    /* reference clock - second when saved: clock=rt has no origin of its own */
     int64_t phase;        /* virtual clock, ns */
     uint64_t seen;        /* periods of the current tap counted so far */
     uint32_t lost;        /* ticks to be brought later */
@@ -235,8 +246,8 @@ static void rtc_count_seconds(struct rtc *s, int64_t n)
     rtc_advance(s, n);
 }
 
-/* "Daylight savings": on the last Sunday in April 1:59:59 is followed by 3:00:00, and on the last one in October the
- * first 1:59:59 by 1:00:00. */
+/* "Daylight savings": on the last Sunday in April 1:59:59 is followed by 3:00:00, and on the last one in
+ * October the first 1:59:59 by 1:00:00. */
 static void rtc_daylight(struct rtc *s)
 {
     struct calendar old = rtc_get(s), c = old;
@@ -568,7 +579,8 @@ static int64_t host_utc_offset(void *opaque, int64_t secs)
 
 static void rtc_set_base(struct rtc *s)
 {
-    int64_t real = MAX(s->host.realtime(s->host.opaque), 0), secs = real / NS_PER_SEC, into = real % NS_PER_SEC;
+    int64_t real = MAX(s->host.realtime(s->host.opaque), 0);
+    int64_t secs = real / NS_PER_SEC, into = real % NS_PER_SEC;
     struct calendar c = { 0 };
 
     if (s->base == BASE_LOCALTIME)
@@ -665,9 +677,9 @@ static void rtc_describe(const struct device *d, GString *out)
     const struct rtc *s = container_of(d, struct rtc, dev);
     struct calendar c = rtc_get(s);
 
-    g_string_append_printf(out, "%04d-%02d-%02d %02d:%02d:%02d, A=%02x B=%02x C=%02x, lost ticks %u\n", c.year,
-                           c.month, c.date, c.hour, c.min, c.sec, s->ram[REG_A], s->ram[REG_B], s->ram[REG_C],
-                           s->lost);
+    g_string_append_printf(out, "%04d-%02d-%02d %02d:%02d:%02d, A=%02x B=%02x C=%02x, lost ticks %u\n",
+                           c.year, c.month, c.date, c.hour, c.min, c.sec, s->ram[REG_A], s->ram[REG_B],
+                           s->ram[REG_C], s->lost);
 }
 
 static const char *const base_names[] = { "utc", "localtime", "datetime", NULL };

@@ -1,7 +1,8 @@
 /* hw/pc/rtc.h - what the board needs of the real-time clock ("mc146818rtc").
  *
- * Properties: base=utc|localtime|datetime, datetime=SECONDS (since 1970, for base=datetime), clock=host|rt|vm,
- * lost_tick_policy=discard|slew.  All functions under the VM lock, or before the VM runs. */
+ * Properties: base=utc|localtime|datetime, datetime=SECONDS (since 1970, for base=datetime),
+ * clock=host|rt|vm, lost_tick_policy=discard|slew.  All functions under the VM lock, or before the VM runs.
+ */
 #ifndef BANTAM_HW_PC_RTC_H
 #define BANTAM_HW_PC_RTC_H
 
@@ -11,8 +12,8 @@ extern const struct device_class mc146818rtc_class;
 
 enum { RTC_CMOS_SIZE = 128 };
 
-/* A byte of the chip's memory as it is, without side effects on interrupts; an index out of range reads 0xff and
- * is not written.  Bytes 0x00 to 0x0d are the clock's own. */
+/* A byte of the chip's memory as it is, without side effects on interrupts; an index out of range reads
+ * 0xff and is not written.  Bytes 0x00 to 0x0d are the clock's own. */
 void rtc_set_cmos(struct device *d, unsigned index, uint8_t val);
 uint8_t rtc_get_cmos(struct device *d, unsigned index);
 

@@ -1,4 +1,5 @@
-/* tests/hw/fdc_bench.h - a floppy controller, its DMA controller and drives in the bench, and how to talk to them. */
+/* tests/hw/fdc_bench.h - a floppy controller, its DMA controller and drives in the bench, and how to talk
+ * to them. */
 #ifndef BANTAM_TESTS_FDC_BENCH_H
 #define BANTAM_TESTS_FDC_BENCH_H
 

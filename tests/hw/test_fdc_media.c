@@ -58,8 +58,9 @@ static void test_formats(void)
     static const struct {
         unsigned cyls, heads, spt;
         uint8_t rate, cmos;
-    } media[] = { { 40, 1, 8, 2, 1 }, { 40, 1, 9, 2, 1 }, { 40, 2, 8, 1, 1 }, { 40, 2, 9, 2, 1 }, { 80, 2, 9, 2, 4 },
-                  { 80, 2, 15, 0, 2 }, { 80, 2, 18, 0, 4 }, { 80, 2, 21, 0, 4 }, { 82, 2, 21, 0, 4 }, { 80, 2, 36, 3, 5 } };
+    } media[] = {{40, 1, 8, 2, 1},  {40, 1, 9, 2, 1},  {40, 2, 8, 1, 1},  {40, 2, 9, 2, 1},
+                 {80, 2, 9, 2, 4},  {80, 2, 15, 0, 2}, {80, 2, 18, 0, 4}, {80, 2, 21, 0, 4},
+                 {82, 2, 21, 0, 4}, {80, 2, 36, 3, 5}};
 
     for (unsigned i = 0; i < G_N_ELEMENTS(media); i++) {
         unsigned c = media[i].cyls, h = media[i].heads, n = media[i].spt;
@@ -69,7 +70,8 @@ static void test_formats(void)
         for (unsigned cyl = 0; cyl < c; cyl += c - 1)
             for (unsigned head = 0; head < h; head++) {
                 DMA_IN(&t, n * 512);
-                CMD(&t, 0x46, (uint8_t) (head << 2), (uint8_t) cyl, (uint8_t) head, 1, 2, (uint8_t) n, 0x1b, 0xff);
+                CMD(&t, 0x46, (uint8_t) (head << 2), (uint8_t) cyl, (uint8_t) head, 1, 2, (uint8_t) n, 0x1b,
+                    0xff);
                 g_assert_true(wait_int(&t));
                 get_results(&t);
                 g_assert_cmphex(t.res[0] & 0xc0, ==, 0);
@@ -175,7 +177,8 @@ static void test_venom(void)
     bench_free(t.b);
 }
 
-/* CVE-2021-20196, -3507 and friends: absent drives, EOT before the first sector, extreme C, H, R, N; bounded work. */
+/* CVE-2021-20196, -3507 and friends: absent drives, EOT before the first sector, extreme C, H, R, N;
+ * bounded work. */
 static void test_extremes(void)
 {
     struct rig t = start();
@@ -193,8 +196,8 @@ static void test_extremes(void)
             cmd[k] = edge[g_rand_int_range(r, 0, sizeof edge)];
         if (g_rand_int_range(r, 0, 2))
             cmd[2] = cmd[3] = 0, cmd[5] = 2;
-        dma(&t, cmd[0] == 0x45 || cmd[0] == 0xc5 || cmd[0] == 0x49 || (cmd[0] & 0x1f) > 0x10 ? 0x48 : 0x44, 0x20000,
-            (unsigned) g_rand_int_range(r, 1, 65536));
+        dma(&t, cmd[0] == 0x45 || cmd[0] == 0xc5 || cmd[0] == 0x49 || (cmd[0] & 0x1f) > 0x10 ? 0x48 : 0x44,
+            0x20000, (unsigned) g_rand_int_range(r, 1, 65536));
         command(&t, cmd, 9);
         g_assert_true(wait_int(&t));
         get_results(&t);
@@ -271,6 +274,59 @@ static void test_in_flight(void)
     bench_free(t.b);
 }
 
+/* Anything at any port, with media that come and go and requests that are late. */
+static void test_random(void)
+{
+    struct rig t = start_with(K144, 368640, NULL);
+    static const uint16_t ports[] = {0x3f2, 0x3f3, 0x3f4, 0x3f5, 0x3f5, 0x3f5, 0x3f5,
+                                     0x3f7, 0x08,  0x0a,  0x0b,  4,     5,     0xd4};
+    static const uint8_t cmds[] = {0x46, 0xe6, 0xc5, 0x4d, 0x4a, 0x0f, 0x07,
+                                   0x08, 0x42, 0x51, 0x56, 0x13, 0x8e, 0x4c};
+    GRand *r = g_rand_new_with_seed(42);
+
+    for (int i = 0; i < 60000; i++) {
+        struct fake_blk *f = t.blk[g_rand_int_range(r, 0, 2)];
+        uint8_t v = (uint8_t) g_rand_int(r);
+        int what = g_rand_int_range(r, 0, 200);
+        if (what < 40) { /* a command that makes sense */
+            if (v & 0x60) {
+                outb(t.b, DOR, 0x3c | (v & 1));
+                outb(t.b, DIRR, v & 1 ? 1 : 0);
+            }
+            for (int k = 0; k < 10 && (inb(t.b, MSR) & 0xd0) == 0xd0; k++)
+                inb(t.b, FIFO);
+            uint8_t cmd[9] = {
+                cmds[v % sizeof cmds], v & 5, v & 3, v >> 2 & 1, (uint8_t) (v % 18 + 1), 2, 18, 27, 255};
+            for (int k = 0; k < 9 && (inb(t.b, MSR) & 0xc0) == 0x80; k++)
+                outb(t.b, FIFO, cmd[k]);
+            dma(&t, v & 16 ? 0x44 : 0x48, 0x20000, 512U * (v % 40) + 1);
+            wait_ns(&t, NS_PER_MS);
+        } else if (what < 60)
+            for (int k = 0; k < 16; k++)
+                inb(t.b, FIFO);
+        else if (what < 100)
+            outb(t.b, ports[g_rand_int_range(r, 0, G_N_ELEMENTS(ports))],
+                 what < 80 ? v & 3 : v);
+        else if (what < 150)
+            inb(t.b, 0x3f0 + g_rand_int_range(r, 0, 8));
+        else if (what < 160)
+            outb(t.b, v & 1 ? DIRR : DOR, v & 1 ? 0 : 0x3c);
+        else if (what < 165)
+            f->fail_next = EIO;
+        else if (what < 168)
+            fake_set_medium(f, v & 3 ? f == t.blk[0] ? K144 : 368640 : v & 4 ? 0 : 5120);
+        else if (what < 172)
+            f->hold = !(v & 7);
+        else
+            wait_ns(&t, g_rand_int_range(r, 0, 1 << g_rand_int_range(r, 1, 30)));
+        if (!f->hold)
+            fake_release(f);
+    }
+    g_assert_cmpuint(t.blk[0]->n_reads + t.blk[1]->n_reads, >, 500); /* it did get somewhere */
+    g_rand_free(r);
+    bench_free(t.b);
+}
+
 static void test_state(void)
 {
     struct rig t = start();
@@ -319,6 +375,7 @@ int main(int argc, char **argv)
     g_test_add_func("/fdc/venom", test_venom);
     g_test_add_func("/fdc/extremes", test_extremes);
     g_test_add_func("/fdc/in-flight", test_in_flight);
+    g_test_add_func("/fdc/random", test_random);
     g_test_add_func("/fdc/state", test_state);
     return g_test_run();
 }

@@ -264,8 +264,8 @@ static void test_software_request(void)
     bench_free(b);
 }
 
-/* A device that is told of its channel tries at once, from inside; and one that tries for ever is not called again
- * unless the guest does something. */
+/* A device that is told of its channel tries at once, from inside; and one that tries for ever is not
+ * called again unless the guest does something. */
 static void retry(void *opaque)
 {
     struct peer *p = opaque;

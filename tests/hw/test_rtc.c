@@ -99,8 +99,9 @@ static void test_calendar(void)
 static void test_formats(void)
 {
     struct bench *b = start(NULL, VM, T0, NULL);
-    static const uint8_t hours12[24] = { 0x12, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x10, 0x11,
-                                         0x92, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x90, 0x91 };
+    static const uint8_t hours12[24] = {0x12, 1,    2,    3,    4,    5,    6,    7,
+                                        8,    9,    0x10, 0x11, 0x92, 0x81, 0x82, 0x83,
+                                        0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x90, 0x91};
 
     set(b, 0x0b, 0x80 | 0x04); /* binary, 12 hours: 11:58:59 pm of 28 December 1999 */
     set(b, 0, 59);
