@@ -23,6 +23,7 @@ bool vga_init(struct vga *s, struct device *dev, uint64_t size, struct region *l
         return false;
     s->line = g_new(uint32_t, VBE_DISPI_MAX_XRES + 64);
     region_init_io(&s->window, "vga-window", &vga_window_ops, s, 128 * KiB);
+    s->window.coalesce = true; /* what a write does depends on reads and ports only, and those drain */
     region_init_ram(&s->window_ram, "vga-window-ram", &s->vram, 0, 64 * KiB);
     s->window_ram.enabled = false;
     region_init_io(&s->io_mono, "vga-mono", &vga_mono_ops, s, 0x0c);

@@ -34,6 +34,13 @@ void console_resize(struct console *con, int w, int h)
     con->generation++;
 }
 
+/* Writes that the accelerator still holds back belong into the picture. */
+static void drain(const struct console *con)
+{
+    if (con->vm->accel && con->vm->accel->drain)
+        con->vm->accel->drain(con->vm->accel_opaque);
+}
+
 void console_update(struct console *con, bool full, struct rect *dirty)
 {
     unsigned before = con->generation;
@@ -41,6 +48,7 @@ void console_update(struct console *con, bool full, struct rect *dirty)
     *dirty = (struct rect){ 0 };
     if (!con->surface)
         console_resize(con, FIRST_WIDTH, FIRST_HEIGHT);
+    drain(con);
     con->ops->update(con->opaque, full, dirty);
     if (full || con->generation != before)
         *dirty = (struct rect){ 0, 0, con->width, con->height };
@@ -48,6 +56,7 @@ void console_update(struct console *con, bool full, struct rect *dirty)
 
 char *console_text(struct console *con)
 {
+    drain(con);
     return con->ops->text ? con->ops->text(con->opaque) : NULL;
 }
 
