@@ -1,13 +1,14 @@
-/* hw/pc/acpi.c - ACPI tables of the board: DSDT (bios/dsdt.asl), SSDT, FADT, FACS, MADT, WAET, RSDT, XSDT, RSDP.
+/* hw/pc/acpi.c - ACPI tables of the board: DSDT (bios/dsdt.asl), SSDT, FADT, FACS, MADT, WAET,
+ * RSDT, XSDT, RSDP.
  *
- * Source: ACPI Specification 6.3, chapter 5; Windows ACPI Emulated Devices Table 1.0.
- * The FADT is of revision 3: the first with a reset register, and understood by everything since 2000; both RSDT and XSDT
- * are there, for what is older.  No HPET (there is none) and no MCFG (no PCI Express). */
+ * Source: ACPI Specification 6.3, chapter 5; Windows ACPI Emulated Devices Table 1.0. The FADT is
+ * of revision 3: the first with a reset register, and understood by everything since 2000; both
+ * RSDT and XSDT are there, for what is older.  No HPET (there is none) and no MCFG (no PCI
+ * Express). */
 #include "hw/pc/acpi.h"
 #include "bios/blobs.h"
 #include "hw/pc/aml.h"
 #include "hw/pc/piix4_pm.h"
-
 #include "hw/pc/table_loader.h"
 
 enum { HEADER = 36, LENGTH_AT = 4, CHECKSUM_AT = 9 };
@@ -95,8 +96,8 @@ static void pci_windows(GByteArray *out, const struct pci_hole *h)
     aml_buffer(out, r);
 }
 
-/* Slots are wired so that the pins rotate: the link is (slot + pin - 1) mod 4.  Only INTA# of slot 1, power management, is
- * wired to the SCI. */
+/* Slots are wired so that the pins rotate: the link is (slot + pin - 1) mod 4.  Only INTA# of slot
+ * 1, power management, is wired to the SCI. */
 static void pci_routing(GByteArray *out)
 {
     static const char *const links[] = { "LNKA", "LNKB", "LNKC", "LNKD" };
@@ -119,7 +120,8 @@ static void pci_routing(GByteArray *out)
 static void floppy_drives(GByteArray *out, const struct acpi_info *info)
 {
     static const struct {
-        uint8_t type, cylinders, sectors, spec[2], size_code, eot, gap, data_len, format_gap, fill, settle, start;
+        uint8_t type, cylinders, sectors, spec[2], size_code, eot, gap, data_len, format_gap, fill,
+            settle, start;
     } types[] = {
         [ACPI_FLOPPY_360K]  = { 1, 39, 9,  { 0xaf, 0x02 }, 2, 9,  0x2a, 0xff, 0x50, 0xf6, 15, 8 },
         [ACPI_FLOPPY_1200K] = { 2, 79, 15, { 0xaf, 0x02 }, 2, 15, 0x1b, 0xff, 0x54, 0xf6, 15, 8 },
@@ -140,8 +142,10 @@ static void floppy_drives(GByteArray *out, const struct acpi_info *info)
             continue;
         GByteArray *dev = g_byte_array_new(), *fdi = g_byte_array_new();
         const uint8_t fields[] = {
-            types[t].type, types[t].cylinders, types[t].sectors, 1, types[t].spec[0], types[t].spec[1], 0x25,
-            types[t].size_code, types[t].eot, types[t].gap, types[t].data_len, types[t].format_gap, types[t].fill,
+            types[t].type, types[t].cylinders, types[t].sectors, 1, types[t].spec[0], types[t].spec[1],
+            0x25,
+            types[t].size_code, types[t].eot, types[t].gap, types[t].data_len, types[t].format_gap,
+            types[t].fill,
             types[t].settle, types[t].start,
         };
         named_int(dev, "_ADR", i);
@@ -229,10 +233,13 @@ enum { /* FADT flags, 5.2.9 */
     F_PLATFORM_CLOCK = 1 << 15,
 };
 enum { BOOT_LEGACY = 1, BOOT_8042 = 2, BOOT_NO_VGA = 4 };
-enum { CMOS_CENTURY = 0x32, SMI_CMD = 0xb2, CMD_ACPI_ENABLE = 0xf1, CMD_ACPI_DISABLE = 0xf0, RESET_PORT = 0xcf9, RESET_HARD = 6 };
-enum { PM1_EVT = PIIX4_PM_BASE, PM1_CNT = PIIX4_PM_BASE + 4, PM_TMR = PIIX4_PM_BASE + 8, GPE0 = PIIX4_PM_BASE + 0x0c };
+enum { CMOS_CENTURY = 0x32, SMI_CMD = 0xb2, CMD_ACPI_ENABLE = 0xf1, CMD_ACPI_DISABLE = 0xf0,
+       RESET_PORT = 0xcf9, RESET_HARD = 6 };
+enum { PM1_EVT = PIIX4_PM_BASE, PM1_CNT = PIIX4_PM_BASE + 4, PM_TMR = PIIX4_PM_BASE + 8,
+       GPE0 = PIIX4_PM_BASE + 0x0c };
 
-static uint32_t build_fadt(const struct acpi_info *info, uint32_t facs, uint32_t dsdt, GByteArray *t, GByteArray *loader)
+static uint32_t build_fadt(const struct acpi_info *info, uint32_t facs, uint32_t dsdt, GByteArray *t,
+                           GByteArray *loader)
 {
     uint32_t at = begin_table(t, "FACP", 3);
 
@@ -346,7 +353,8 @@ static uint32_t build_waet(GByteArray *t, GByteArray *loader)
     return at;
 }
 
-static uint32_t build_root(const char *sig, unsigned size, const uint32_t *entries, unsigned n, GByteArray *t, GByteArray *loader)
+static uint32_t build_root(const char *sig, unsigned size, const uint32_t *entries, unsigned n,
+                           GByteArray *t, GByteArray *loader)
 {
     uint32_t at = begin_table(t, sig, 1);
 

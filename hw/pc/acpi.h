@@ -1,14 +1,14 @@
 /* hw/pc/acpi.h - ACPI tables, as files for firmware and for ourselves.
  *
- * Pure functions of their arguments.  Source: ACPI Specification 6.3; docs/specs of the firmware's table loader
- * ("etc/table-loader": 128-byte commands that allocate, link and checksum the files). */
+ * Pure functions of their arguments.  Source: ACPI Specification 6.3; docs/specs of the firmware's
+ * table loader ("etc/table-loader": 128-byte commands that allocate, link and checksum the files). */
 #ifndef BANTAM_HW_PC_ACPI_H
 #define BANTAM_HW_PC_ACPI_H
 
 #include "hw/pc/i440fx.h"
 
-enum acpi_floppy { ACPI_FLOPPY_NONE, ACPI_FLOPPY_360K, ACPI_FLOPPY_1200K, ACPI_FLOPPY_720K, ACPI_FLOPPY_1440K,
-                   ACPI_FLOPPY_2880K }; /* as in CMOS register 10h */
+enum acpi_floppy { ACPI_FLOPPY_NONE, ACPI_FLOPPY_360K, ACPI_FLOPPY_1200K, ACPI_FLOPPY_720K,
+                   ACPI_FLOPPY_1440K, ACPI_FLOPPY_2880K }; /* as in CMOS register 10h */
 
 struct acpi_info {
     unsigned cpus;

@@ -2,8 +2,10 @@
 #include "hw/pc/aml.h"
 
 enum {
-    OP_ZERO = 0x00, OP_ONE = 0x01, OP_NAME = 0x08, OP_BYTE = 0x0a, OP_WORD = 0x0b, OP_DWORD = 0x0c, OP_QWORD = 0x0e,
-    OP_SCOPE = 0x10, OP_BUFFER = 0x11, OP_PACKAGE = 0x12, DUAL_NAME = 0x2e, MULTI_NAME = 0x2f, OP_EXT = 0x5b,
+    OP_ZERO = 0x00, OP_ONE = 0x01, OP_NAME = 0x08, OP_BYTE = 0x0a, OP_WORD = 0x0b, OP_DWORD = 0x0c,
+    OP_QWORD = 0x0e,
+    OP_SCOPE = 0x10, OP_BUFFER = 0x11, OP_PACKAGE = 0x12, DUAL_NAME = 0x2e, MULTI_NAME = 0x2f,
+    OP_EXT = 0x5b,
     EXT_DEVICE = 0x82, EXT_PROCESSOR = 0x83, OP_ONES = 0xff,
 };
 enum { RES_WORD = 0x88, RES_DWORD = 0x87, RES_QWORD = 0x8a, RES_IO = 0x47, RES_END = 0x79 };
@@ -145,8 +147,8 @@ void aml_res_io(GByteArray *out, uint16_t min, uint16_t max, uint8_t align, uint
     put(out, len, 1);
 }
 
-static void res_range(GByteArray *out, unsigned tag, unsigned size, unsigned type, unsigned flags, uint64_t min,
-                      uint64_t max)
+static void res_range(GByteArray *out, unsigned tag, unsigned size, unsigned type, unsigned flags,
+                      uint64_t min, uint64_t max)
 {
     put(out, tag, 1);
     put(out, 3 + 5 * size, 2);

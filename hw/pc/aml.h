@@ -1,7 +1,8 @@
 /* hw/pc/aml.h - writing AML: as much of it as the board's SSDT needs.
  *
- * Source: ACPI Specification 6.3, chapter 20 (AML) and 6.4 (resource descriptors).  Each function appends one term to
- * `out`.  Names are one path segment of up to four letters, or a path such as "\\_SB.PCI0". */
+ * Source: ACPI Specification 6.3, chapter 20 (AML) and 6.4 (resource descriptors).  Each function
+ * appends one term to `out`.  Names are one path segment of up to four letters, or a path such as
+ * "\\_SB.PCI0". */
 #ifndef BANTAM_HW_PC_AML_H
 #define BANTAM_HW_PC_AML_H
 

@@ -1,10 +1,10 @@
 /* hw/pc/i440fx.c - Intel 82441FX (PMC) of the 440FX PCI set: host bridge and memory controller.
  *
- * Sheet: 290549 "82441FX PCI and Memory Controller (PMC) and 82442FX Data Bus Accelerator (DBX)", chapters 3.1 (I/O
- * mapped registers), 3.2 (configuration registers) and 4.1 (system address map).
+ * Sheet: 290549 "82441FX PCI and Memory Controller (PMC) and 82442FX Data Bus Accelerator (DBX)",
+ * chapters 3.1 (I/O mapped registers), 3.2 (configuration registers) and 4.1 (system address map).
  * Deviations:
- * - RAM is where vm->ram says, all populated, whatever DRB, DRT and FDHC hold: they are plain storage (firmware for
- *   virtual machines learns the size from fw_cfg and CMOS).
+ * - RAM is where vm->ram says, all populated, whatever DRB, DRT and FDHC hold: they are plain
+ *   storage (firmware for virtual machines learns the size from fw_cfg and CMOS).
  * - There is no SMM: of SMRAM only D_OPEN (with G_SMRAME) acts, and D_LCK locks.
  * - TRC's soft reset is a hard one.
  * - A write to a shadow segment that is not RAM is lost unless a PCI memory BAR lies there. */
@@ -12,8 +12,10 @@
 #include "vmm/core/vm.h"
 
 enum { /* configuration registers */
-    PMCCFG = 0x50, DETURBO = 0x52, DBC = 0x53, AXC = 0x54, DRT = 0x55, DRAMC = 0x57, DRAMT = 0x58, PAM0 = 0x59, PAM6 = 0x5f,
-    DRB0 = 0x60, FDHC = 0x68, MTT = 0x70, CLT = 0x71, SMRAM = 0x72, ERRCMD = 0x90, ERRSTS = 0x91, TRC = 0x93,
+    PMCCFG = 0x50, DETURBO = 0x52, DBC = 0x53, AXC = 0x54, DRT = 0x55, DRAMC = 0x57, DRAMT = 0x58,
+    PAM0 = 0x59, PAM6 = 0x5f,
+    DRB0 = 0x60, FDHC = 0x68, MTT = 0x70, CLT = 0x71, SMRAM = 0x72, ERRCMD = 0x90, ERRSTS = 0x91,
+    TRC = 0x93,
 };
 enum { PAM_RE = 1, PAM_WE = 2 };
 enum { C_BASE_SEG = 2, G_SMRAME = 0x08, D_LCK = 0x10, D_CLS = 0x20, D_OPEN = 0x40 };
@@ -81,7 +83,9 @@ static uint64_t confdata_read(void *opaque, uint64_t off, unsigned size)
     struct i440fx *s = opaque;
     unsigned devfn, reg;
 
-    return config_target(s, &devfn, &reg) ? pci_config_read(&s->bus, devfn, reg + (unsigned) off, size) : mask_bytes(size);
+    if (!config_target(s, &devfn, &reg))
+        return mask_bytes(size);
+    return pci_config_read(&s->bus, devfn, reg + (unsigned) off, size);
 }
 
 static void confdata_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
@@ -326,8 +330,8 @@ static bool map_segments(struct i440fx *s, uint64_t below, GError **err)
     return true;
 }
 
-/* RAM ranks above the BARs, as the PMC never forwards an access below the top of memory to PCI; so do the APICs,
- * which the kernel answers for: a BAR over them must not get a memory slot there. */
+/* RAM ranks above the BARs, as the PMC never forwards an access below the top of memory to PCI; so
+ * do the APICs, which the kernel answers for: a BAR over them must not get a memory slot there. */
 static bool map_memory(struct i440fx *s, GError **err)
 {
     static const struct region_ops none = { .min = 1, .max = 8 };
@@ -374,7 +378,8 @@ static bool i440fx_realize(struct device *d, GError **err)
 static void i440fx_unrealize(struct device *d)
 {
     struct i440fx *s = i440fx_of(d);
-    struct region *all[] = { &s->confadd, &s->confdata, &s->low, &s->mid, &s->high, &s->smram, &s->apic[0], &s->apic[1],
+    struct region *all[] = { &s->confadd, &s->confdata, &s->low, &s->mid, &s->high, &s->smram,
+                             &s->apic[0], &s->apic[1],
                              &s->bios_top, &s->bios_isa };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(all); i++)
@@ -402,17 +407,21 @@ static const struct state seg_state[] = {
     STATE_HOST(struct pam_seg, size), {}
 };
 static const struct state i440fx_state[] = {
-    STATE_HOST(struct i440fx, pci), STATE_STRUCT(struct i440fx, pci, pci_dev_state), STATE_HOST(struct i440fx, bus), STATE_U32(struct i440fx, CONFADD),
+    STATE_HOST(struct i440fx, pci), STATE_STRUCT(struct i440fx, pci, pci_dev_state),
+    STATE_HOST(struct i440fx, bus), STATE_U32(struct i440fx, CONFADD),
     STATE_HOST(struct i440fx, confadd), STATE_HOST(struct i440fx, confdata), STATE_HOST(struct i440fx, low),
     STATE_HOST(struct i440fx, mid), STATE_HOST(struct i440fx, high), STATE_HOST(struct i440fx, smram),
-    STATE_STRUCTS(struct i440fx, seg, seg_state), STATE_HOST(struct i440fx, apic), STATE_HOST(struct i440fx, bios),
-    STATE_HOST(struct i440fx, bios_top), STATE_HOST(struct i440fx, bios_isa), STATE_BOOL(struct i440fx, trc_armed), {}
+    STATE_STRUCTS(struct i440fx, seg, seg_state), STATE_HOST(struct i440fx, apic),
+    STATE_HOST(struct i440fx, bios),
+    STATE_HOST(struct i440fx, bios_top), STATE_HOST(struct i440fx, bios_isa),
+    STATE_BOOL(struct i440fx, trc_armed), {}
 };
 static const struct pci_info i440fx_info = {
     .vendor = 0x8086, .device = 0x1237, .revision = 0x02, .class_code = 0x060000,
 };
 const struct device_class i440fx_class = {
-    .name = "i440FX", .desc = "Host bridge and memory controller", .version = 1, .size = sizeof(struct i440fx),
+    .name = "i440FX", .desc = "Host bridge and memory controller", .version = 1,
+    .size = sizeof(struct i440fx),
     .internal = true, .bus_info = &i440fx_info, .state = i440fx_state, .realize = i440fx_realize,
     .unrealize = i440fx_unrealize, .reset = i440fx_reset, .post_load = i440fx_post_load,
 };
@@ -430,26 +439,20 @@ bool i440fx_set_bios(struct device *d, const void *data, size_t len, GError **er
     uint64_t isa = MIN(len, ISA_BIOS);
 
     if (len < 64 * KiB || len > BIOS_MAX || len % PAGE_SIZE_4K)
-        return fail(err, "a BIOS image of %zu bytes can't be used; it has 64 KiB to 16 MiB, a multiple of 4 KiB", len);
+        return fail(err, "a BIOS image of %zu bytes can't be used; "
+                         "it has 64 KiB to 16 MiB, a multiple of 4 KiB", len);
     if (!ram_block_alloc(&s->bios, "bios", len, NULL, err))
         return false;
     memcpy(s->bios.host, data, len);
     region_init_rom(&s->bios_top, "bios", &s->bios, 0, len, NULL, NULL);
     region_init_rom(&s->bios_isa, "bios-isa", &s->bios, len - isa, isa, NULL, NULL);
-    /* At 4 GiB above all, so that a BAR that is being sized can't hide it; below 1 MiB under PAM's RAM. */
-    if (!add(s, &s->bios_top, 4 * GiB - len, PRIO_CHIPSET, err) || !add(s, &s->bios_isa, MiB - isa, PRIO_VGA, err))
+    /* At 4 GiB above all, so that a BAR that is being sized can't hide it; below 1 MiB under PAM's
+     * RAM. */
+    if (!add(s, &s->bios_top, 4 * GiB - len, PRIO_CHIPSET, err) ||
+        !add(s, &s->bios_isa, MiB - isa, PRIO_VGA, err))
         return false;
     update_map(s);
     return true;
-}
-
-void i440fx_shadow_ram(struct device *d)
-{
-    struct i440fx *s = i440fx_of(d);
-
-    s->pci.cfg[PAM0] = 0x30;
-    memset(s->pci.cfg + PAM0 + 1, 0x33, 6);
-    update_map(s);
 }
 
 void i440fx_pci_hole(struct device *d, struct pci_hole *hole)

@@ -1,20 +1,26 @@
-/* hw/pc/piix3.c - Intel 82371SB (PIIX3), function 0: PCI to ISA bridge, interrupt router, reset control.
+/* hw/pc/piix3.c - Intel 82371SB (PIIX3), function 0: PCI to ISA bridge, interrupt router, reset
+ * control.
  *
- * Sheet: 290550 "82371FB (PIIX) and 82371SB (PIIX3) PCI ISA IDE Xcelerator", chapters 2.2 (configuration registers) and
- * 2.5 (ISA compatible registers: ELCR, RC).
+ * Sheet: 290550 "82371FB (PIIX) and 82371SB (PIIX3) PCI ISA IDE Xcelerator", chapters 2.2
+ * (configuration registers) and 2.5 (ISA compatible registers: ELCR, RC).
  * Deviations:
- * - The chip's 8237s, 8254, 8259s and ports 61h, 70h, 92h are devices of their own; so are IDE (function 1) and power
- *   management (PIIX4's).  The USB function (2) is not there.
- * - XBCS's decode enables are storage: the whole ROM is always visible, the keyboard controller and the RTC always answer.
+ * - The chip's 8237s, 8254, 8259s and ports 61h, 70h, 92h are devices of their own; so are IDE
+ *   (function 1) and power management (PIIX4's).  The USB function (2) is not there.
+ * - XBCS's decode enables are storage: the whole ROM is always visible, the keyboard controller
+ *   and the RTC always answer.
  * - A soft reset (RCPU with SRST clear) resets the whole machine, as a hard one.
- * - ELCR is storage here: the interrupt controllers have their own (a line that PIRQRC routes is level triggered).
- * - SMICNTL and its kin are storage: there is no SMM.  MBIRQ and the programmable chip select drive nothing. */
+ * - ELCR is storage here: the interrupt controllers have their own (a line that PIRQRC routes is
+ *   level triggered).
+ * - SMICNTL and its kin are storage: there is no SMM.  MBIRQ and the programmable chip select
+ *   drive nothing. */
 #include "hw/pc/piix3.h"
 #include "vmm/core/vm.h"
 
 enum { /* configuration registers */
-    IORT = 0x4c, XBCS = 0x4e, PIRQRCA = 0x60, PIRQRCD = 0x63, TOM = 0x69, MSTAT = 0x6a, MBIRQ0 = 0x70, MBDMA0 = 0x76,
-    PCSC = 0x78, APICBASE = 0x80, DLC = 0x82, SMICNTL = 0xa0, SMIEN = 0xa2, SEE = 0xa4, FTMR = 0xa8, SMIREQ = 0xaa,
+    IORT = 0x4c, XBCS = 0x4e, PIRQRCA = 0x60, PIRQRCD = 0x63, TOM = 0x69, MSTAT = 0x6a, MBIRQ0 = 0x70,
+    MBDMA0 = 0x76,
+    PCSC = 0x78, APICBASE = 0x80, DLC = 0x82, SMICNTL = 0xa0, SMIEN = 0xa2, SEE = 0xa4, FTMR = 0xa8,
+    SMIREQ = 0xaa,
     CTLTMR = 0xac, CTHTMR = 0xae,
 };
 enum { PIRQ_DISABLE = 0x80, PIRQ_IRQ = 0x0f };
@@ -221,7 +227,8 @@ static bool piix3_post_load(struct device *d)
     return true;
 }
 
-static const struct prop piix3_props[] = { /* where the board has it, with IDE and power management beside it */
+/* where the board has it, with IDE and power management beside it */
+static const struct prop piix3_props[] = {
     PROP_I32(struct piix3, pci.addr, PCI_DEVFN(1, 0), .name = "addr"),
     PROP_BOOL(struct piix3, pci.multifunction, true, .name = "multifunction"),
     {}
@@ -229,13 +236,16 @@ static const struct prop piix3_props[] = { /* where the board has it, with IDE a
 /* The pins' levels come from the functions on the bus, and the lines' from the pins. */
 static const struct state piix3_state[] = {
     STATE_HOST(struct piix3, elcr), STATE_BYTES(struct piix3, ELCR), STATE_U8(struct piix3, RC),
-    STATE_HOST(struct piix3, pirq_levels), STATE_HOST(struct piix3, pirq), STATE_HOST(struct piix3, route), {}
+    STATE_HOST(struct piix3, pirq_levels), STATE_HOST(struct piix3, pirq),
+    STATE_HOST(struct piix3, route), {}
 };
 static const struct pci_info piix3_info = {
     .vendor = 0x8086, .device = 0x7000, .class_code = 0x060100, .no_subsystem = true,
 };
 const struct device_class piix3_class = {
-    .name = "PIIX3", .desc = "PCI to ISA bridge", .version = 1, .size = sizeof(struct piix3), .internal = true,
+    .name = "PIIX3", .desc = "PCI to ISA bridge", .version = 1, .size = sizeof(struct piix3),
+    .internal = true,
     .bus = &pci_bus_class, .bus_info = &piix3_info, .props = piix3_props, .state = piix3_state,
-    .realize = piix3_realize, .unrealize = piix3_unrealize, .reset = piix3_reset, .post_load = piix3_post_load,
+    .realize = piix3_realize, .unrealize = piix3_unrealize, .reset = piix3_reset,
+    .post_load = piix3_post_load,
 };

@@ -1,32 +1,41 @@
 /* hw/pc/piix4_pm.c - Intel 82371AB (PIIX4), function 3: power management and SMBus.
  *
- * Sheet: 290562 "82371AB PCI-to-ISA / IDE Xcelerator (PIIX4)", chapter 7 (power management: 7.1 configuration registers,
- * 7.2 power management I/O registers, 7.3 SMBus I/O registers) and 11 (its functions).
+ * Sheet: 290562 "82371AB PCI-to-ISA / IDE Xcelerator (PIIX4)", chapter 7 (power management: 7.1
+ * configuration registers, 7.2 power management I/O registers, 7.3 SMBus I/O registers) and 11
+ * (its functions).
  * Deviations:
- * - Sleep types are those that firmware for virtual machines uses: 0 soft off, 1 suspend to RAM, s4_val (2) suspend to
- *   disk, which is the same as off.  The sheet's powered-on suspends (3 to 5) do nothing.
- * - There is no SMM: where an SMI would be due its status bits are set, no more.  So that firmware does not wait for one,
- *   DEVACTB.APMC_EN reads as set with smm=off; and SCI_EN changes with the commands F1h and F0h at port B2h, which
- *   an SMI handler would do.
- * - No device activity monitors, traps, idle timers, throttling or GPIO: DEVACT, DEVRES, CNTA/B, PCNTRL, DEVCTL, GPOREG are
- *   storage, GPIREG reads ones; PLVL2 and PLVL3 read 0 and don't stop the clock.
- * - Nothing is on the SMBus: an address is never acknowledged (DEV_ERR), at once.  No slave function. */
+ * - Sleep types are those that firmware for virtual machines uses: 0 soft off, 1 suspend to RAM,
+ *   s4_val (2) suspend to disk, which is the same as off.  The sheet's powered-on suspends (3 to
+ *   5) do nothing.
+ * - There is no SMM: where an SMI would be due its status bits are set, no more.  So that firmware
+ *   does not wait for one, DEVACTB.APMC_EN reads as set with smm=off; and SCI_EN changes with the
+ *   commands F1h and F0h at port B2h, which an SMI handler would do.
+ * - No device activity monitors, traps, idle timers, throttling or GPIO: DEVACT, DEVRES, CNTA/B,
+ *   PCNTRL, DEVCTL, GPOREG are storage, GPIREG reads ones; PLVL2 and PLVL3 read 0 and don't stop
+ *   the clock.
+ * - Nothing is on the SMBus: an address is never acknowledged (DEV_ERR), at once.  No slave
+ *   function. */
 #include "hw/pc/piix4_pm.h"
 #include "vmm/core/vm.h"
 
 enum { /* configuration registers */
-    PMBA = 0x40, CNTA = 0x44, DEVACTB = 0x58, PMREGMISC = 0x80, SMBBA = 0x90, SMBHSTCFG = 0xd2, SMBSLVC = 0xd3, SMBREV = 0xd6,
+    PMBA = 0x40, CNTA = 0x44, DEVACTB = 0x58, PMREGMISC = 0x80, SMBBA = 0x90, SMBHSTCFG = 0xd2,
+    SMBSLVC = 0xd3, SMBREV = 0xd6,
 };
 enum { PMIOSE = 1, SMB_HST_EN = 1, SMB_INTRSEL = 0x0e, SMB_IRQ9 = 0x08, APMC_EN_BYTE3 = 0x02 };
 enum { /* I/O registers from PMBA, by the doubleword that they are in */
-    PMSTS_PMEN = 0x00, PMCNTRL = 0x04, PMTMR = 0x08, GPSTS_GPEN = 0x0c, PCNTRL = 0x10, PLVL = 0x14, GLBSTS = 0x18,
+    PMSTS_PMEN = 0x00, PMCNTRL = 0x04, PMTMR = 0x08, GPSTS_GPEN = 0x0c, PCNTRL = 0x10, PLVL = 0x14,
+    GLBSTS = 0x18,
     DEVSTS = 0x1c, GLBEN = 0x20, GLBCTL = 0x28, DEVCTL = 0x2c, GPIREG = 0x30, GPOREG = 0x34, PM_SIZE = 0x40,
 };
 enum { /* PMSTS, and the enables of those that have one in PMEN */
-    TMROF = 0x0001, BM_STS = 0x0010, GBL = 0x0020, PWRBTN = 0x0100, RTC = 0x0400, PWRBTNOR_STS = 0x0800, RSM_STS = 0x8000,
-    STS_ALL = TMROF | BM_STS | GBL | PWRBTN | RTC | PWRBTNOR_STS | RSM_STS, EN_ALL = TMROF | GBL | PWRBTN | RTC,
+    TMROF = 0x0001, BM_STS = 0x0010, GBL = 0x0020, PWRBTN = 0x0100, RTC = 0x0400,
+    PWRBTNOR_STS = 0x0800, RSM_STS = 0x8000,
+    STS_ALL = TMROF | BM_STS | GBL | PWRBTN | RTC | PWRBTNOR_STS | RSM_STS,
+    EN_ALL = TMROF | GBL | PWRBTN | RTC,
 };
-enum { SCI_EN = 0x0001, BRLD_EN_BM = 0x0002, GBL_RLS = 0x0004, SUS_TYP_SHIFT = 10, SUS_TYP = 7 << 10, SUS_EN = 0x2000 };
+enum { SCI_EN = 0x0001, BRLD_EN_BM = 0x0002, GBL_RLS = 0x0004, SUS_TYP_SHIFT = 10, SUS_TYP = 7 << 10,
+       SUS_EN = 0x2000 };
 enum { GP_ALL = 0x0f01 };
 enum { BIOS_STS = 0x0001, APM_STS = 0x0020, GLBSTS_ALL = 0x0dff };
 enum { GLBCTL_BIOS_RLS = 2 };
@@ -34,7 +43,8 @@ enum { SUS_SOFF, SUS_STR };
 enum { PMTMR_HZ = 3579545, TMR_HALF_BITS = 23 };
 enum { APMC_ACPI_ENABLE = 0xf1, APMC_ACPI_DISABLE = 0xf0 };
 enum { /* SMBus I/O registers */
-    SMBHSTSTS, SMBSLVSTS, SMBHSTCNT, SMBHSTCMD, SMBHSTADD, SMBHSTDAT0, SMBHSTDAT1, SMBBLKDAT, SMBSLVCNT, SMBSHDWCMD,
+    SMBHSTSTS, SMBSLVSTS, SMBHSTCNT, SMBHSTCMD, SMBHSTADD, SMBHSTDAT0, SMBHSTDAT1, SMBBLKDAT,
+    SMBSLVCNT, SMBSHDWCMD,
     SMBSLVEVT, SMBSLVDAT = 12, SMB_SIZE = 16,
 };
 enum { HOST_BUSY = 1, INTER = 2, DEV_ERR = 4, BUS_ERR = 8, FAILED = 16 };
@@ -131,7 +141,8 @@ static void sleep_now(struct piix4_pm *s)
     }
 }
 
-/* An event that may end the suspension: before that, the status waits, as the reset on the way clears PMSTS. */
+/* An event that may end the suspension: before that, the status waits, as the reset on the way
+ * clears PMSTS. */
 static void event(struct piix4_pm *s, uint16_t bit, bool wakes)
 {
     if (s->pci.dev.vm->state == RUN_SUSPENDED) {
@@ -313,7 +324,8 @@ static uint64_t smb_read(void *opaque, uint64_t off, unsigned size)
 static void smb_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
 {
     static const uint8_t rw[SMB_SIZE] = {
-        [SMBHSTCNT] = 0x1f & ~KILL, [SMBHSTCMD] = 0xff, [SMBHSTADD] = 0xff, [SMBHSTDAT0] = 0xff, [SMBHSTDAT1] = 0xff,
+        [SMBHSTCNT] = 0x1f & ~KILL, [SMBHSTCMD] = 0xff, [SMBHSTADD] = 0xff, [SMBHSTDAT0] = 0xff,
+        [SMBHSTDAT1] = 0xff,
         [SMBSLVCNT] = 0x0f, [SMBSLVEVT] = 0xff, [SMBSLVEVT + 1] = 0xff,
     };
     struct piix4_pm *s = opaque;
@@ -445,24 +457,13 @@ static bool piix4_post_load(struct device *d)
     uint64_t now = (uint64_t) clock_now(d->vm);
 
     if (s->smb_index >= BLOCK_MAX || (s->PMSTS & ~STS_ALL) || (s->PMEN & ~EN_ALL) || s->tmr_start > now ||
-        (s->PMCNTRL & ~(SCI_EN | BRLD_EN_BM | SUS_TYP)) || (s->wake & ~STS_ALL) || s->tmr_seen > ticks(s) >> TMR_HALF_BITS)
+        (s->PMCNTRL & ~(SCI_EN | BRLD_EN_BM | SUS_TYP)) || (s->wake & ~STS_ALL) ||
+            s->tmr_seen > ticks(s) >> TMR_HALF_BITS)
         return false;
     update_map(s);
     update_timer(s);
     update_sci(s);
     return true;
-}
-
-void piix4_pm_firmware_setup(struct device *d)
-{
-    struct pci_dev *p = &piix4_of(d)->pci;
-
-    pci_config_write(p->pci, p->devfn, PCI_INTERRUPT_LINE, PIIX4_SCI_IRQ, 1);
-    pci_config_write(p->pci, p->devfn, PMBA, PIIX4_PM_BASE | 1, 4);
-    pci_config_write(p->pci, p->devfn, PMREGMISC, PMIOSE, 1);
-    pci_config_write(p->pci, p->devfn, SMBBA, PIIX4_SMB_BASE | 1, 4);
-    pci_config_write(p->pci, p->devfn, SMBHSTCFG, SMB_HST_EN | SMB_IRQ9, 1);
-    pci_config_write(p->pci, p->devfn, PCI_COMMAND, PCI_COMMAND_IO, 2);
 }
 
 bool piix4_pm_has_s3(const struct device *d)
@@ -486,13 +487,18 @@ static const struct prop piix4_props[] = {
 /* The interrupt's level and the timer follow from the registers. */
 static const struct state piix4_state[] = {
     STATE_HOST(struct piix4_pm, pm), STATE_HOST(struct piix4_pm, smb), STATE_HOST(struct piix4_pm, apm),
-    STATE_HOST(struct piix4_pm, sci), STATE_HOST(struct piix4_pm, overflow), STATE_HOST(struct piix4_pm, life),
-    STATE_U64(struct piix4_pm, tmr_start), STATE_U64(struct piix4_pm, tmr_seen), STATE_U16(struct piix4_pm, PMSTS),
-    STATE_U16(struct piix4_pm, PMEN), STATE_U16(struct piix4_pm, PMCNTRL), STATE_U16(struct piix4_pm, GPSTS),
+    STATE_HOST(struct piix4_pm, sci), STATE_HOST(struct piix4_pm, overflow),
+    STATE_HOST(struct piix4_pm, life),
+    STATE_U64(struct piix4_pm, tmr_start), STATE_U64(struct piix4_pm, tmr_seen),
+    STATE_U16(struct piix4_pm, PMSTS),
+    STATE_U16(struct piix4_pm, PMEN), STATE_U16(struct piix4_pm, PMCNTRL),
+    STATE_U16(struct piix4_pm, GPSTS),
     STATE_U16(struct piix4_pm, GPEN), STATE_U16(struct piix4_pm, GLBSTS), STATE_U16(struct piix4_pm, GLBEN),
-    STATE_U32(struct piix4_pm, PCNTRL), STATE_U32(struct piix4_pm, DEVSTS), STATE_U32(struct piix4_pm, GLBCTL),
+    STATE_U32(struct piix4_pm, PCNTRL), STATE_U32(struct piix4_pm, DEVSTS),
+    STATE_U32(struct piix4_pm, GLBCTL),
     STATE_U32(struct piix4_pm, DEVCTL), STATE_U32(struct piix4_pm, GPOREG), STATE_U8(struct piix4_pm, APMC),
-    STATE_U8(struct piix4_pm, APMS), STATE_U16(struct piix4_pm, wake), STATE_BYTES(struct piix4_pm, smb_regs),
+    STATE_U8(struct piix4_pm, APMS), STATE_U16(struct piix4_pm, wake),
+    STATE_BYTES(struct piix4_pm, smb_regs),
     STATE_BYTES(struct piix4_pm, smb_block), STATE_U8(struct piix4_pm, smb_index, .max = BLOCK_MAX - 1), {}
 };
 static const struct pci_info piix4_info = {
@@ -500,6 +506,8 @@ static const struct pci_info piix4_info = {
 };
 const struct device_class piix4_pm_class = {
     .name = "PIIX4_PM", .desc = "Power management and SMBus", .version = 1, .size = sizeof(struct piix4_pm),
-    .internal = true, .bus = &pci_bus_class, .bus_info = &piix4_info, .props = piix4_props, .state = piix4_state,
-    .realize = piix4_realize, .unrealize = piix4_unrealize, .reset = piix4_reset, .post_load = piix4_post_load,
+    .internal = true, .bus = &pci_bus_class, .bus_info = &piix4_info, .props = piix4_props,
+    .state = piix4_state,
+    .realize = piix4_realize, .unrealize = piix4_unrealize, .reset = piix4_reset,
+    .post_load = piix4_post_load,
 };

@@ -1,12 +1,13 @@
 /* hw/pc/smbios.c - SMBIOS tables: what dmidecode shows.
  *
- * Source: DSP0134 2.8, chapter 5 (entry point) and 7 (structures).  Handles are those that management tools know from
- * QEMU's machines. */
+ * Source: DSP0134 2.8, chapter 5 (entry point) and 7 (structures).  Handles are those that
+ * management tools know from QEMU's machines. */
 #include "hw/pc/smbios.h"
 #include "vmm/base/error.h"
 
 enum { HEADER = 4, MAX_TABLES = 0xffff, DIMM_MAX_SHIFT = 34 /* 16 GiB */ };
-enum { H_BIOS = 0x0000, H_SYSTEM = 0x0100, H_BOARD = 0x0200, H_CHASSIS = 0x0300, H_CPU = 0x0400, H_OEM = 0x0e00,
+enum { H_BIOS = 0x0000, H_SYSTEM = 0x0100, H_BOARD = 0x0200, H_CHASSIS = 0x0300, H_CPU = 0x0400,
+       H_OEM = 0x0e00,
        H_ARRAY = 0x1000, H_DIMM = 0x1100, H_MAPPED = 0x1300, H_BOOT = 0x2000, H_END = 0x7f00 };
 
 struct out {
@@ -105,7 +106,8 @@ static void bios(struct out *o, const struct pc_smbios *opt)
     end(o);
 }
 
-static bool system_info(struct out *o, const struct smbios_info *info, const struct pc_smbios *opt, GError **err)
+static bool system_info(struct out *o, const struct smbios_info *info, const struct pc_smbios *opt,
+                        GError **err)
 {
     const char *text = opt->type1[4] ? opt->type1[4] : info->uuid;
     uint8_t uuid[16] = { 0 };
@@ -164,7 +166,8 @@ static void chassis(struct out *o, const struct smbios_info *info, const struct 
     end(o);
 }
 
-static void processor(struct out *o, const struct smbios_info *info, const struct pc_smbios *opt, unsigned n)
+static void processor(struct out *o, const struct smbios_info *info, const struct pc_smbios *opt,
+                      unsigned n)
 {
     enum { CENTRAL = 3, OTHER = 1, POPULATED_ENABLED = 0x41, UNKNOWN = 2 };
     char *socket = g_strdup_printf("%s%2x", or_else(opt->type4[0], "CPU"), n);
@@ -225,7 +228,8 @@ static void memory_array(struct out *o, uint64_t ram, unsigned dimms)
 
 static void memory_device(struct out *o, const struct pc_smbios *opt, unsigned n, uint64_t size)
 {
-    enum { NO_ERRORS = 0xfffe, UNKNOWN_WIDTH = 0xffff, DIMM = 9, RAM = 7, OTHER = 2, SEE_EXTENDED = 0x7fff, IN_KIB = 0x8000 };
+    enum { NO_ERRORS = 0xfffe, UNKNOWN_WIDTH = 0xffff, DIMM = 9, RAM = 7, OTHER = 2,
+           SEE_EXTENDED = 0x7fff, IN_KIB = 0x8000 };
     uint64_t mib = size / MiB;
     char *locator = g_strdup_printf("%s %u", or_else(opt->type17[0], "DIMM"), n);
 
@@ -363,7 +367,8 @@ static bool build(struct out *o, const struct smbios_info *info, const struct pc
         end(o);
     }
     return o->t->len <= MAX_TABLES ||
-           fail(err, "the SMBIOS tables would have %u bytes; at most %d are possible", o->t->len, MAX_TABLES);
+           fail(err, "the SMBIOS tables would have %u bytes; at most %d are possible", o->t->len,
+                MAX_TABLES);
 }
 
 /* The entry point (5.2.1); the loader fills in the address and the two sums. */

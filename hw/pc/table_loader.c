@@ -1,7 +1,8 @@
 /* hw/pc/table_loader.c - the table loader's script: writing it and running it. */
 #include "hw/pc/table_loader.h"
 
-enum { ALLOCATE = 1, ADD_POINTER = 2, ADD_CHECKSUM = 3, COMMAND_SIZE = 128, NAME_SIZE = 56, MAX_FILES = 16 };
+enum { ALLOCATE = 1, ADD_POINTER = 2, ADD_CHECKSUM = 3, COMMAND_SIZE = 128, NAME_SIZE = 56,
+       MAX_FILES = 16 };
 enum { FSEG_END = 0x100000, HIGH_MIN = 0x100000 };
 enum { SMBIOS_ANCHOR = 31, SMBIOS_ALIGN = 16 };
 
@@ -28,7 +29,8 @@ void loader_add_allocate(GByteArray *script, const char *file, uint32_t align, e
     c[64] = (uint8_t) zone;
 }
 
-void loader_add_pointer(GByteArray *script, const char *file, const char *to, uint32_t offset, unsigned size)
+void loader_add_pointer(GByteArray *script, const char *file, const char *to, uint32_t offset,
+                        unsigned size)
 {
     uint8_t *c = new_command(script, ADD_POINTER, file);
 
@@ -38,7 +40,8 @@ void loader_add_pointer(GByteArray *script, const char *file, const char *to, ui
     c[120] = (uint8_t) size;
 }
 
-void loader_add_checksum(GByteArray *script, const char *file, uint32_t offset, uint32_t start, uint32_t len)
+void loader_add_checksum(GByteArray *script, const char *file, uint32_t offset, uint32_t start,
+                         uint32_t len)
 {
     uint8_t *c = new_command(script, ADD_CHECKSUM, file);
 
@@ -143,7 +146,8 @@ static bool do_checksum(struct run *run, const uint8_t *c, GError **err)
     return true;
 }
 
-static bool run_script(struct run *run, const uint8_t *script, size_t len, table_find *find, void *opaque, GError **err)
+static bool run_script(struct run *run, const uint8_t *script, size_t len, table_find *find,
+                       void *opaque, GError **err)
 {
     for (size_t at = 0; len - at >= COMMAND_SIZE; at += COMMAND_SIZE) {
         uint8_t c[COMMAND_SIZE];
@@ -197,7 +201,8 @@ bool table_loader_run(struct table_space *sp, table_find *find, void *opaque, GE
     const uint8_t *script = find(opaque, "etc/table-loader", &len);
 
     run->sp = sp;
-    bool ok = (!script || run_script(run, script, len, find, opaque, err)) && place_smbios(sp, find, opaque, err);
+    bool ok = (!script || run_script(run, script, len, find, opaque, err)) &&
+        place_smbios(sp, find, opaque, err);
     struct placed *rsdp = ok ? find_placed(run, (const uint8_t *) "etc/acpi/rsdp") : NULL;
     if (rsdp)
         sp->rsdp = rsdp->addr;

@@ -1,7 +1,7 @@
 /* hw/pci/describe.c - names of device classes, and the bus as `info pci` shows it.
  *
- * Source: PCI Code and ID Assignment Specification 1.0; the node names are those of Open Firmware's PCI binding,
- * as SeaBIOS matches them in "bootorder". */
+ * Source: PCI Code and ID Assignment Specification 1.0; the node names are those of Open
+ * Firmware's PCI binding, as SeaBIOS matches them in "bootorder". */
 #include "hw/pci/pci.h"
 
 static const struct {
@@ -87,7 +87,8 @@ static void describe_bar(const struct pci_dev *p, unsigned n, GString *out)
         g_string_append_printf(out, "%s bit %smemory", bar->type & PCI_BAR_MEM64 ? "64" : "32",
                                bar->type & PCI_BAR_PREFETCH ? "prefetchable " : "");
     if (bar->region.enabled)
-        g_string_append_printf(out, " at 0x%0*" PRIx64 " [0x%0*" PRIx64 "].\n", bar->type & PCI_BAR_IO ? 4 : 8, addr,
+        g_string_append_printf(out, " at 0x%0*" PRIx64 " [0x%0*" PRIx64 "].\n",
+                               bar->type & PCI_BAR_IO ? 4 : 8, addr,
                                bar->type & PCI_BAR_IO ? 4 : 8, addr + bar->size - 1);
     else
         g_string_append_printf(out, ", 0x%" PRIx64 " bytes, not mapped.\n", bar->size);
@@ -101,14 +102,16 @@ void pci_bus_describe(const struct pci_bus *b, GString *out)
         if (!p)
             continue;
         unsigned cls = ld_le16(p->cfg + PCI_CLASS_DEVICE), pin = p->cfg[PCI_INTERRUPT_PIN];
-        g_string_append_printf(out, "  Bus  0, device %3u, function %u:\n    %s: PCI device %04x:%04x\n", devfn >> 3,
-                               devfn & 7, pci_class_text(cls, &fw), ld_le16(p->cfg + PCI_VENDOR_ID),
-                               ld_le16(p->cfg + PCI_DEVICE_ID));
+        g_string_append_printf(out, "  Bus  0, device %3u, function %u:\n", devfn >> 3, devfn & 7);
+        g_string_append_printf(out, "    %s: PCI device %04x:%04x\n", pci_class_text(cls, &fw),
+                               ld_le16(p->cfg + PCI_VENDOR_ID), ld_le16(p->cfg + PCI_DEVICE_ID));
         if (ld_le16(p->cfg + PCI_SUBSYSTEM_VENDOR_ID))
-            g_string_append_printf(out, "      PCI subsystem %04x:%04x\n", ld_le16(p->cfg + PCI_SUBSYSTEM_VENDOR_ID),
+            g_string_append_printf(out, "      PCI subsystem %04x:%04x\n",
+                                   ld_le16(p->cfg + PCI_SUBSYSTEM_VENDOR_ID),
                                    ld_le16(p->cfg + PCI_SUBSYSTEM_ID));
         if (pin)
-            g_string_append_printf(out, "      IRQ %u, pin %c\n", p->cfg[PCI_INTERRUPT_LINE], 'A' + (pin - 1) % 4);
+            g_string_append_printf(out, "      IRQ %u, pin %c\n", p->cfg[PCI_INTERRUPT_LINE],
+                                   'A' + (pin - 1) % 4);
         for (unsigned n = 0; n < PCI_N_BARS; n++)
             if (p->bars[n])
                 describe_bar(p, n, out);

@@ -1,10 +1,11 @@
 /* hw/pci/pci.c - a PCI bus: configuration space, base addresses, interrupt pins.
  *
- * Source: PCI Local Bus Specification 3.0, chapter 6 (configuration space) and 2.2.6 (interrupt pins).
- * Deviations: a BAR that holds address 0 decodes nothing, as firmware enables decoding before it assigns
- * all addresses; an I/O BAR above FFFFh and a memory BAR above the CPU's address width decode nothing (no CPU
- * can reach them).  Of overlapping BARs the one registered later answers, where hardware would collide.
- * No parity or system errors, no BIST. */
+ * Source: PCI Local Bus Specification 3.0, chapter 6 (configuration space) and 2.2.6 (interrupt
+ * pins).
+ * Deviations: a BAR that holds address 0 decodes nothing, as firmware enables decoding before it
+ * assigns all addresses; an I/O BAR above FFFFh and a memory BAR above the CPU's address width
+ * decode nothing (no CPU can reach them).  Of overlapping BARs the one registered later answers,
+ * where hardware would collide. No parity or system errors, no BIST. */
 #include "hw/pci/pci.h"
 #include "vmm/core/vm.h"
 
@@ -39,7 +40,8 @@ static bool bar_decodes(const struct pci_dev *p, unsigned n, uint64_t addr)
     const struct pci_bar *bar = p->bars[n];
     uint16_t cmd = ld_le16(p->cfg + PCI_COMMAND);
     bool io = bar->type & PCI_BAR_IO;
-    uint64_t limit = io ? 0xffff : MIN(p->pci->mem_last, bar->type & PCI_BAR_MEM64 ? UINT64_MAX : UINT32_MAX);
+    uint64_t limit = io ? 0xffff : MIN(p->pci->mem_last,
+                                       bar->type & PCI_BAR_MEM64 ? UINT64_MAX : UINT32_MAX);
 
     if (!(cmd & (io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY)))
         return false;
@@ -209,7 +211,8 @@ bool pci_post_load(struct pci_dev *p)
 {
     const struct pci_info *info = p->dev.cls->bus_info;
 
-    if (ld_le16(p->cfg + PCI_VENDOR_ID) != info->vendor || ld_le16(p->cfg + PCI_DEVICE_ID) != info->device ||
+    if (ld_le16(p->cfg + PCI_VENDOR_ID) != info->vendor ||
+        ld_le16(p->cfg + PCI_DEVICE_ID) != info->device ||
         p->cfg[PCI_INTERRUPT_PIN] != info->intpin)
         return false;
     for (unsigned n = 0; n < PCI_N_BARS; n++) {
@@ -252,7 +255,8 @@ static bool choose_devfn(struct pci_bus *b, struct pci_dev *p, GError **err)
             p->devfn = (uint8_t) PCI_DEVFN(slot, 0);
             return true;
         }
-    return fail(err, "no slot left on bus '%s'; put several functions into one slot with multifunction=on and addr=",
+    return fail(err, "no slot left on bus '%s'; put several functions into one slot "
+                     "with multifunction=on and addr=",
                 b->bus.name);
 }
 
@@ -263,14 +267,16 @@ static bool check_place(struct pci_bus *b, struct pci_dev *p, GError **err)
     const struct pci_dev *taken = b->devs[p->devfn], *fn0 = b->devs[PCI_DEVFN(slot, 0)];
 
     if (taken)
-        return fail(err, "addr=%02x.%x on bus '%s' is already used by '%s'", slot, fn, b->bus.name, taken->dev.name);
+        return fail(err, "addr=%02x.%x on bus '%s' is already used by '%s'", slot, fn, b->bus.name,
+                    taken->dev.name);
     if (fn && fn0 && !fn0->multifunction)
         return fail(err, "addr=%02x.%x: '%s' in function 0 of the slot lacks multifunction=on", slot, fn,
                     fn0->dev.name);
     for (unsigned i = 1; !fn && !p->multifunction && i < 8; i++) {
         const struct pci_dev *o = b->devs[PCI_DEVFN(slot, i)];
         if (o)
-            return fail(err, "addr=%02x.0 needs multifunction=on, as '%s' is in function %u of the slot", slot,
+            return fail(err,
+                        "addr=%02x.0 needs multifunction=on, as '%s' is in function %u of the slot", slot,
                         o->dev.name, i);
     }
     return true;
@@ -291,7 +297,8 @@ static void init_header(struct pci_dev *p)
         st_le16(p->cfg + PCI_SUBSYSTEM_VENDOR_ID, info->subvendor ? info->subvendor : QUMRANET);
         st_le16(p->cfg + PCI_SUBSYSTEM_ID, info->subvendor ? info->subdevice : QUMRANET_SUBSYSTEM);
     }
-    st_le16(p->wmask + PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
+    st_le16(p->wmask + PCI_COMMAND,
+            PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
                                         PCI_COMMAND_SERR | (info->intpin ? PCI_COMMAND_INTX_DISABLE : 0));
     st_le16(p->w1cmask + PCI_STATUS, STATUS_W1C);
     p->wmask[PCI_CACHE_LINE_SIZE] = 0xff;
@@ -340,7 +347,8 @@ static bool pci_bus_post_load(struct bus *bus, struct device *dev)
     return pci_post_load(pci_of(dev));
 }
 
-/* SeaBIOS matches "/pci@i0cf8/ethernet@3"; the host bridge is its bus's own function 0 and has no node itself. */
+/* SeaBIOS matches "/pci@i0cf8/ethernet@3"; the host bridge is its bus's own function 0 and has no
+ * node itself. */
 static char *pci_fw_node(const struct device *dev)
 {
     const struct pci_dev *p = container_of(dev, struct pci_dev, dev);
@@ -351,7 +359,8 @@ static char *pci_fw_node(const struct device *dev)
     if (name)
         g_string_append(s, name);
     else
-        g_string_append_printf(s, "pci%x,%x", ld_le16(p->cfg + PCI_VENDOR_ID), ld_le16(p->cfg + PCI_DEVICE_ID));
+        g_string_append_printf(s, "pci%x,%x", ld_le16(p->cfg + PCI_VENDOR_ID),
+                               ld_le16(p->cfg + PCI_DEVICE_ID));
     g_string_append_printf(s, "@%x", p->devfn >> 3);
     if (p->devfn & 7)
         g_string_append_printf(s, ",%x", p->devfn & 7);
@@ -371,8 +380,8 @@ static bool parse_addr(const char *name, const char *text, uint64_t *out, GError
         ok = g_ascii_isxdigit(*at);
     }
     if (!ok || *end || slot >= N_SLOTS || fn > 7)
-        return fail(err, "%s: '%s' is no PCI address; write slot or slot.function, 0 to 1f and 0 to 7, as in 03.1", name,
-                    text);
+        return fail(err, "%s: '%s' is no PCI address; write slot or slot.function, "
+                         "0 to 1f and 0 to 7, as in 03.1", name, text);
     *out = PCI_DEVFN(slot, fn);
     return true;
 }
@@ -387,7 +396,8 @@ static char *print_addr(uint64_t v)
 static const struct prop_format addr_format = { "slot[.function]", parse_addr, print_addr };
 
 static const struct prop pci_props[] = {
-    PROP_CUSTOM(struct pci_dev, addr, PCI_DEVFN_AUTO, &addr_format, .desc = "place on the bus (default: a free slot)"),
+    PROP_CUSTOM(struct pci_dev, addr, PCI_DEVFN_AUTO, &addr_format,
+                .desc = "place on the bus (default: a free slot)"),
     PROP_BOOL(struct pci_dev, multifunction, 0, .desc = "more functions may share the slot"),
     PROP_U32(struct pci_dev, rombar, 1, .desc = "0: hide the option ROM"),
     PROP_STR(struct pci_dev, romfile, NULL, .desc = "option ROM image (empty: none)"),
@@ -395,9 +405,12 @@ static const struct prop pci_props[] = {
 };
 
 const struct state pci_dev_state[] = {
-    STATE_HOST(struct pci_dev, pci),      STATE_HOST(struct pci_dev, devfn),    STATE_BYTES(struct pci_dev, cfg),
-    STATE_HOST(struct pci_dev, wmask),    STATE_HOST(struct pci_dev, w1cmask),  STATE_HOST(struct pci_dev, bars),
-    STATE_HOST(struct pci_dev, rom),      STATE_HOST(struct pci_dev, rom_bar),  STATE_BOOL(struct pci_dev, intx),
+    STATE_HOST(struct pci_dev, pci),      STATE_HOST(struct pci_dev, devfn),
+    STATE_BYTES(struct pci_dev, cfg),
+    STATE_HOST(struct pci_dev, wmask),    STATE_HOST(struct pci_dev, w1cmask),
+    STATE_HOST(struct pci_dev, bars),
+    STATE_HOST(struct pci_dev, rom),      STATE_HOST(struct pci_dev, rom_bar),
+    STATE_BOOL(struct pci_dev, intx),
     STATE_HOST(struct pci_dev, intx_out), STATE_HOST(struct pci_dev, cap_end),
     STATE_HOST(struct pci_dev, config_written), STATE_HOST(struct pci_dev, config_read),
     {}

@@ -1,18 +1,21 @@
 /* hw/pci/rom.c - option ROMs: files from the firmware path behind the expansion ROM base address.
  *
- * Source: PCI Local Bus Specification 3.0, 6.3; PCI Firmware Specification 3.0, 5.1 (PCI data structure). */
+ * Source: PCI Local Bus Specification 3.0, 6.3; PCI Firmware Specification 3.0, 5.1 (PCI data
+ * structure). */
 #include "hw/pci/pci.h"
 #include "vmm/core/firmware.h"
 
 enum { ROM_MAX = 16 << 20 };
 
-/* A ROM that came for a sibling of the device names that one in its PCI data structure; firmware would not run it. */
+/* A ROM that came for a sibling of the device names that one in its PCI data structure; firmware
+ * would not run it. */
 static void patch_ids(struct pci_dev *p, uint8_t *rom, size_t size)
 {
     uint16_t vendor = ld_le16(p->cfg + PCI_VENDOR_ID), device = ld_le16(p->cfg + PCI_DEVICE_ID);
     size_t pcir = ld_le16(rom + 0x18);
 
-    if (size < 0x1a || ld_le16(rom) != 0xaa55 || !range_fits(pcir, 8, size) || memcmp(rom + pcir, "PCIR", 4) != 0)
+    if (size < 0x1a || ld_le16(rom) != 0xaa55 || !range_fits(pcir, 8, size) ||
+        memcmp(rom + pcir, "PCIR", 4) != 0)
         return;
     uint8_t sum = 0;
     for (unsigned i = 4; i < 8; i++)

@@ -1,4 +1,5 @@
-/* tests/hw/test_acpi.c - ACPI tables, the table loader's script, AML (ACPI 6.3, chapters 5, 6 and 20). */
+/* tests/hw/test_acpi.c - ACPI tables, the table loader's script, AML (ACPI 6.3, chapters 5, 6 and
+ * 20). */
 #include "hw/pc/acpi.h"
 #include "hw/pc/aml.h"
 #include "hw/pc/table_loader.h"
@@ -38,8 +39,10 @@ static const uint8_t *find(void *opaque, const char *name, size_t *len)
 static const uint32_t apic_ids[] = { 0, 1, 2, 3, 254, 255, 300 };
 static const struct acpi_info big = {
     .cpus = 7, .apic_ids = apic_ids, .irq0_override = true, .s3 = true, .s4 = true, .s4_val = 2,
-    .hole = { 0xc0000000, 0xfebfffff, 0x240000000, 0xffffffffff }, .serial = { true, false, true }, .fdc = true, .kbc = true,
-    .mouse = true, .pvpanic = true, .fw_cfg = true, .vga = true, .floppy = { ACPI_FLOPPY_1440K, ACPI_FLOPPY_NONE },
+    .hole = { 0xc0000000, 0xfebfffff, 0x240000000, 0xffffffffff }, .serial = { true, false, true },
+    .fdc = true, .kbc = true,
+    .mouse = true, .pvpanic = true, .fw_cfg = true, .vga = true,
+    .floppy = { ACPI_FLOPPY_1440K, ACPI_FLOPPY_NONE },
 };
 
 static uint8_t sum(struct bench *b, uint64_t at, size_t len)
@@ -85,7 +88,8 @@ static void check_madt(struct bench *b, uint64_t at)
     g_assert_cmpuint(ioapics, ==, 1);
 }
 
-/* Place everything as a boot without firmware does, and follow the pointers as an operating system does. */
+/* Place everything as a boot without firmware does, and follow the pointers as an operating system
+ * does. */
 static void test_place(void)
 {
     struct bench *b = bench_new(32 * MiB);
@@ -173,7 +177,8 @@ static void test_hostile(void)
 
 static void test_aml(void)
 {
-    static const uint8_t want[] = { 0x10, 0x12, '\\', '_', 'S', 'B', '_', 0x08, 'A', 'B', '_', '_', 0x12, 0x06, 3,
+    static const uint8_t want[] = { 0x10, 0x12, '\\', '_', 'S', 'B', '_', 0x08, 'A', 'B', '_', '_',
+                                    0x12, 0x06, 3,
                                     0x00, 0x01, 0x0a, 0x02 };
     GByteArray *out = g_byte_array_new(), *body = g_byte_array_new(), *p = g_byte_array_new();
 
@@ -183,7 +188,8 @@ static void test_aml(void)
     aml_scope(out, "\\_SB", body);
     g_assert_cmpmem(out->data, out->len, want, sizeof want);
     /* lengths around the steps of PkgLength */
-    static const unsigned sizes[] = { 1, 58, 59, 60, 61, 62, 63, 4000, 4085, 4089, 4090, 4091, 4092, 4093, 4096, 70000 };
+    static const unsigned sizes[] = { 1, 58, 59, 60, 61, 62, 63, 4000, 4085, 4089, 4090, 4091, 4092,
+                                      4093, 4096, 70000 };
     for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
         g_byte_array_set_size(out, 0);
         p = g_byte_array_new();
@@ -197,7 +203,8 @@ static void test_aml(void)
     }
     g_byte_array_set_size(out, 0);
     aml_int(out, 0x12345), aml_int(out, 0x1234567890);
-    static const uint8_t ints[] = { 0x0c, 0x45, 0x23, 0x01, 0, 0x0e, 0x90, 0x78, 0x56, 0x34, 0x12, 0, 0, 0 };
+    static const uint8_t ints[] = { 0x0c, 0x45, 0x23, 0x01, 0, 0x0e, 0x90, 0x78, 0x56, 0x34, 0x12, 0,
+                                    0, 0 };
     g_assert_cmpmem(out->data, out->len, ints, sizeof ints);
     g_byte_array_unref(out);
 }
@@ -215,8 +222,10 @@ static char *run_tool(const char *dir, const char *cmd, int *status)
 static void test_interpreted(void)
 {
     static const struct { const char *object, *want; } evals[] = {
-        { "\\_S5", "Package" }, { "\\_S3", "Package" }, { "\\_SB.PCI0._CRS", "Buffer" }, { "\\_SB.LNKA._PRS", "Buffer" },
-        { "\\_SB.PCI0.ISA.COM1._STA", "000000000000000F" }, { "\\_SB.PCI0.ISA.COM2._STA", "0000000000000000" },
+        { "\\_S5", "Package" }, { "\\_S3", "Package" }, { "\\_SB.PCI0._CRS", "Buffer" },
+        { "\\_SB.LNKA._PRS", "Buffer" },
+        { "\\_SB.PCI0.ISA.COM1._STA", "000000000000000F" },
+        { "\\_SB.PCI0.ISA.COM2._STA", "0000000000000000" },
         { "\\_SB.PCI0.ISA.FDC0._FDE", "Buffer" }, { "\\_SB.PCI0.ISA.FDC0.FLPA._FDI", "Package" },
         { "\\_SB.PCI0.ISA.PEVT._STA", "000000000000000B" }, { "\\_SB.LNKS._CRS", "Buffer" },
     };
@@ -231,7 +240,8 @@ static void test_interpreted(void)
         for (guint at = 64; at + 36 <= f.tables->len;) { /* after the FACS */
             uint32_t len = ld_le32(f.tables->data + at + 4);
             char *name = g_strdup_printf("%s/%.4s.dat", dir, f.tables->data + at);
-            bool aml = !memcmp(f.tables->data + at + 1, "SDT", 3) && f.tables->data[at] != 'R' && f.tables->data[at] != 'X';
+            bool aml = !memcmp(f.tables->data + at + 1, "SDT", 3) && f.tables->data[at] != 'R' &&
+                f.tables->data[at] != 'X';
             uint8_t *copy = g_memdup2(f.tables->data + at, len);
             copy[9] = 0;
             for (uint32_t i = 0; i < len; i++)

@@ -134,7 +134,9 @@ static void test_pam(void)
     device_reset_all(m.b->vm);
     g_assert_cmphex(mem_read(m.b, 0xf0123, 1), ==, 0xb0);
     g_assert_cmphex(*ram_at(m.b, 0xf0123), ==, 0x77);
-    i440fx_shadow_ram(m.d);
+    cfg(&m, 0, 0x59, 0x30, 1);
+    cfg(&m, 0, 0x5a, 0x3333, 2);
+    cfg(&m, 0, 0x5c, 0x33333333, 4);
     g_assert_cmphex(mem_read(m.b, 0xf0123, 1), ==, 0x77);
     g_assert_cmphex(cfg_read(&m, 0, 0x5c, 4), ==, 0x33333333);
     cfg(&m, 0, 0x59, 0xffffffff, 4); /* reserved bits read 0 */
@@ -208,7 +210,8 @@ static bool card_realize(struct device *d, GError **err)
     return true;
 }
 static const struct pci_info card_info = { .vendor = 1, .device = 2, .class_code = 0x020000 };
-static const struct device_class card_class = { .name = "card", .size = sizeof(struct card), .bus = &pci_bus_class,
+static const struct device_class card_class = { .name = "card", .size = sizeof(struct card),
+                                                .bus = &pci_bus_class,
                                                 .bus_info = &card_info, .realize = card_realize };
 
 static void test_map(void)

@@ -1,4 +1,5 @@
-/* tests/hw/test_pci.c - the PCI bus: configuration space, BARs, interrupt pins, places (PCI 3.0, chapter 6). */
+/* tests/hw/test_pci.c - the PCI bus: configuration space, BARs, interrupt pins, places (PCI 3.0,
+ * chapter 6). */
 #include "hw/pci/pci.h"
 #include "tests/hw/bench.h"
 
@@ -56,10 +57,12 @@ static void card_unrealize(struct device *d)
 }
 
 static const struct state card_state[] = { STATE_U8(struct card, last), {} };
-static const struct pci_info card_info = { .vendor = 0x1234, .device = 0x5678, .revision = 3, .class_code = 0x020000,
+static const struct pci_info card_info = { .vendor = 0x1234, .device = 0x5678, .revision = 3,
+                                           .class_code = 0x020000,
                                            .intpin = 1 };
 static const struct device_class card_class = {
-    .name = "card", .size = sizeof(struct card), .version = 1, .bus = &pci_bus_class, .bus_info = &card_info,
+    .name = "card", .size = sizeof(struct card), .version = 1, .bus = &pci_bus_class,
+    .bus_info = &card_info,
     .state = card_state, .realize = card_realize, .unrealize = card_unrealize,
 };
 
@@ -182,7 +185,8 @@ static void test_sizing(void)
     g_assert_cmphex(addr, ==, 0xfffff000);
     wr(f, FN, 0x10, 0xf0000000, 4);
     g_assert_cmphex(mem_read(f->b, 0xf0000010, 1), ==, 0x10);
-    g_assert_cmphex(mem_read(f->b, 0xfffff010, 1), ==, 0); /* now the frame buffer, probe left in place too */
+    /* now the frame buffer, probe left in place too */
+    g_assert_cmphex(mem_read(f->b, 0xfffff010, 1), ==, 0);
 
     /* byte lanes */
     wr(f, FN, 0x13, 0xf1, 1);
@@ -331,7 +335,8 @@ static void test_places(void)
     /* automatic: the lowest slot that is all free */
     for (unsigned slot = 2; slot < 0x1f; slot++)
         if (slot != 3 && slot != 0x1d)
-            g_assert_cmpint(((struct pci_dev *) bench_add(f->b, &card_class, NULL))->devfn, ==, PCI_DEVFN(slot, 0));
+            g_assert_cmpint(((struct pci_dev *) bench_add(f->b, &card_class, NULL))->devfn, ==,
+                            PCI_DEVFN(slot, 0));
     refused(f, NULL, "no room left on any PCI bus");
     refused(f, "bus=pci.0", "no slot left");
 
@@ -344,7 +349,8 @@ static void test_places(void)
     g_assert_cmpstr(e->path, ==, "/pci@i0cf8/ethernet@3/ethernet-phy@0");
     GString *text = g_string_new(NULL);
     pci_bus_describe(&f->bus, text);
-    g_assert_nonnull(strstr(text->str, "Bus  0, device   3, function 0:\n    Ethernet controller: PCI device 1234:5678"));
+    g_assert_nonnull(strstr(text->str,
+                            "Bus  0, device   3, function 0:\n    Ethernet controller: PCI device 1234:5678"));
     g_string_free(text, TRUE);
     teardown(f);
 }

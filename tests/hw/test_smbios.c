@@ -1,4 +1,5 @@
-/* tests/hw/test_smbios.c - SMBIOS tables (DSP0134 2.8) and their place for a boot without firmware. */
+/* tests/hw/test_smbios.c - SMBIOS tables (DSP0134 2.8) and their place for a boot without
+ * firmware. */
 #include "hw/pc/smbios.h"
 #include "hw/pc/table_loader.h"
 #include "tests/hw/bench.h"
@@ -50,7 +51,8 @@ struct files {
 static const uint8_t *find(void *opaque, const char *name, size_t *len)
 {
     struct files *f = opaque;
-    GByteArray *a = !strcmp(name, SMBIOS_TABLES_FILE) ? f->t : !strcmp(name, SMBIOS_ANCHOR_FILE) ? f->a : NULL;
+    bool tables = !strcmp(name, SMBIOS_TABLES_FILE), anchor = !strcmp(name, SMBIOS_ANCHOR_FILE);
+    GByteArray *a = tables ? f->t : anchor ? f->a : NULL;
 
     *len = a ? a->len : 0;
     return a ? a->data : NULL;
@@ -82,20 +84,24 @@ static uint8_t sum(const uint8_t *p, size_t len)
 }
 
 static const struct smbios_info plain = {
-    .sockets = 2, .cores = 4, .threads = 2, .below_4g = 3 * GiB, .above_4g = 15 * GiB, .cpuid_eax = 0x806ea, .cpuid_edx = 0x178bfbff,
-    .uuid = "00112233-4455-6677-8899-aabbccddeeff", .product = "Standard PC (i440FX + PIIX, 1996)", .version = "pc",
+    .sockets = 2, .cores = 4, .threads = 2, .below_4g = 3 * GiB, .above_4g = 15 * GiB,
+    .cpuid_eax = 0x806ea, .cpuid_edx = 0x178bfbff,
+    .uuid = "00112233-4455-6677-8899-aabbccddeeff", .product = "Standard PC (i440FX + PIIX, 1996)",
+    .version = "pc",
 };
 
 static void test_plain(void)
 {
     struct files f = make(&plain);
     struct parsed p = parse(f.t->data, f.t->len);
-    static const unsigned want[] = { [1] = 1, [3] = 1, [4] = 2, [16] = 1, [17] = 2, [19] = 2, [32] = 1, [127] = 1 };
+    static const unsigned want[] = { [1] = 1, [3] = 1, [4] = 2, [16] = 1, [17] = 2, [19] = 2, [32] = 1,
+                                     [127] = 1 };
 
     for (unsigned i = 0; i < 256; i++)
         g_assert_cmpuint(p.types[i], ==, i < G_N_ELEMENTS(want) ? want[i] : 0);
     g_assert_cmpstr(str(p.first[1], 5), ==, "Standard PC (i440FX + PIIX, 1996)");
-    static const uint8_t uuid[] = { 0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff };
+    static const uint8_t uuid[] = { 0x33, 0x22, 0x11, 0, 0x55, 0x44, 0x77, 0x66, 0x88, 0x99, 0xaa,
+                                    0xbb, 0xcc, 0xdd, 0xee, 0xff };
     g_assert_cmpmem(p.first[1] + 8, 16, uuid, 16);
     g_assert_cmpuint(p.first[1][1], ==, 27);
     g_assert_cmpuint(p.first[3][1], ==, 22);
@@ -130,7 +136,8 @@ static void test_plain(void)
 
 static void test_options(void)
 {
-    struct pc_smbios opt = { .type0 = { "V", "1", "02/03/2004", "7.9" }, .type1 = { "Man", "Prod", "", "S/N" },
+    struct pc_smbios opt = { .type0 = { "V", "1", "02/03/2004", "7.9" },
+                             .type1 = { "Man", "Prod", "", "S/N" },
                              .type2 = { "B" }, .type4 = { "Sock" }, .oem_strings = g_ptr_array_new() };
     struct smbios_info info = plain;
 
@@ -185,7 +192,8 @@ static bool with_file(const char *data, size_t len, struct files *f)
 
 static void test_files(void)
 {
-    static const char type1[] = "\x01\x08\x55\xaa" "abcd" "x\0\0", two[] = "\xdd\x04\0\0\0\0\xde\x05\0\0\1s\0";
+    static const char type1[] = "\x01\x08\x55\xaa" "abcd" "x\0\0",
+        two[] = "\xdd\x04\0\0\0\0\xde\x05\0\0\1s\0";
     struct files f;
 
     g_assert_true(with_file(type1, sizeof type1 - 1, &f));
