@@ -139,6 +139,10 @@ static unsigned parse_key(const char *name, GError **err)
         fail(err, "'%s' is no scan code: 0x01 to 0x7f, or with 0x80 added for the extended keys", name);
         return 0;
     }
+    if (!*name) {
+        fail(err, "a key's name is missing (the key '-' is 'minus')");
+        return 0;
+    }
     const char *names[G_N_ELEMENTS(key_names) + 1];
     for (unsigned i = 0; i < G_N_ELEMENTS(key_names); i++) {
         names[i] = key_names[i].name;
