@@ -221,7 +221,7 @@ static void add_ext_caches(struct maker *m)
 static void add_ext_8(struct maker *m)
 {
     const uint32_t *w = m->d->words;
-    uint32_t linear = w[W_EXT_EDX] & BIT(29) ? w[W_7_ECX] & BIT(16) ? 57 : 48 : 32;
+    uint32_t linear = w[W_EXT_EDX] & BIT(29) ? w[W_7_ECX] & BIT(16) ? 57 : 48 : 0; /* KVM takes no 32 */
     uint32_t bits = cpu_id_bits(m->t->threads) + cpu_id_bits(m->t->cores) + cpu_id_bits(m->t->dies);
 
     if (m->d->xlevel >= 0x80000007)
