@@ -10,6 +10,7 @@
 #include "hw/pc/direct.h"
 #include "hw/pc/fw_cfg.h"
 #include "hw/pc/i440fx.h"
+#include "hw/pc/i8042.h"
 #include "hw/pc/pc_firmware.h"
 #include "hw/pc/pc_priv.h"
 #include "hw/pc/rtc.h"
@@ -67,9 +68,9 @@ static struct device *add(struct pc *pc, const struct device_class *cls, GError 
 static bool add_chipset(struct pc *pc, GError **err)
 {
     return (pc->i440fx = add(pc, &i440fx_class, err, NULL)) &&
-           add(pc, &piix3_class, err, NULL) &&
+           (pc->piix3 = add(pc, &piix3_class, err, NULL)) &&
            add(pc, &piix3_ide_class, err, "addr=01.1") &&
-           add(pc, &piix4_pm_class, err, "smm=%s", pc->cfg->smm ? "on" : "off") &&
+           (pc->pm = add(pc, &piix4_pm_class, err, "smm=%s", pc->cfg->smm ? "on" : "off")) &&
            (pc->fw_cfg = add(pc, &fw_cfg_class, err, NULL));
 }
 
@@ -84,7 +85,9 @@ static bool add_isa(struct pc *pc, GError **err)
     return pc->rtc &&
            add(pc, &i8254_class, err, "lost_tick_policy=%s", cfg->pit_lost_tick_delay ? "delay" : "discard") &&
            add(pc, &i8237_class, err, NULL) &&
-           true;
+           (pc->i8042 = add(pc, &i8042_class, err, NULL)) &&
+           (pc->port92 = add(pc, &port92_class, err, NULL)) &&
+           (pc->fdc = add(pc, &isa_fdc_class, err, NULL));
 }
 
 static bool add_serial(struct pc *pc, GError **err)
@@ -109,6 +112,14 @@ static bool add_drives(struct pc *pc, GError **err)
 {
     const struct pc_config *cfg = pc->cfg;
 
+    for (unsigned i = 0; i < PC_N_FLOPPY; i++) {
+        char *drive = cfg->floppy[i] ? g_strdup_printf(",drive=%s", cfg->floppy[i]->id) : g_strdup("");
+        bool ok = !cfg->has_floppy[i] || add(pc, &floppy_class, err, "unit=%u%s", i, drive);
+        g_free(drive);
+        if (!ok)
+            return false;
+        pc->n_floppies += cfg->has_floppy[i];
+    }
     for (unsigned i = 0; i < PC_N_IDE; i++) {
         char *drive = cfg->ide[i] ? g_strdup_printf(",drive=%s", cfg->ide[i]->id) : g_strdup("");
         bool ok = !cfg->has_ide[i] ||
@@ -160,6 +171,7 @@ struct pc *pc_create(struct vm *vm, const struct pc_config *cfg, const struct pc
         pc_free(pc);
         return NULL;
     }
+    port92_link(pc->port92, pc->i8042); /* one A20 gate, seen in two registers */
     return pc;
 }
 

@@ -1,5 +1,6 @@
 /* hw/pc/pc_cmos.c - CMOS bytes that a BIOS reads: memory sizes, equipment, floppies, boot order.
  * Source: the AT's CMOS map (IBM AT Technical Reference) and SeaBIOS's src/hw/rtc.h for what it added. */
+#include "hw/pc/fdc.h"
 #include "hw/pc/pc_firmware.h"
 #include "hw/pc/pc_priv.h"
 #include "hw/pc/rtc.h"
@@ -53,7 +54,7 @@ void pc_cmos_init(struct pc *pc)
 
     memory_sizes(pc);
     for (unsigned i = 0; i < 2; i++)
-        types[i] = 0;
+        types[i] = fdc_drive_type(pc->fdc, i);
     put(pc, 0x10, types[0] << 4 | types[1]);
     unsigned floppies = (types[0] != 0) + (types[1] != 0);
     put(pc, 0x14, 0x06 | (floppies ? 1 | (floppies - 1) << 6 : 0)); /* FPU, PS/2 mouse */

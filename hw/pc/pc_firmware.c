@@ -5,30 +5,18 @@
  * Deviations: through firmware only a Linux bzImage can be started; Multiboot and ELF kernels are started directly. */
 #include "hw/pc/pc_firmware.h"
 #include "bios/blobs.h"
+#include "hw/pc/acpi.h"
 #include "hw/pc/direct.h"
+#include "hw/pc/fdc.h"
 #include "hw/pc/fw_cfg.h"
 #include "hw/pc/i440fx.h"
 #include "hw/pc/pc_priv.h"
+#include "hw/pc/setup.h"
+#include "hw/pc/smbios.h"
+#include "hw/pc/table_loader.h"
+#include "hw/catalog.h"
 
 enum { E820_MAX = 16, FIRMWARE_RESERVE = 0x80000, TABLES_SIZE = 0x40000 };
-
-static uint64_t hole64_end(const struct pci_hole *h)
-{
-    return h->last64 + 1;
-}
-
-static struct direct_board direct_board(struct pc *pc)
-{
-    struct pci_hole hole;
-
-    i440fx_pci_hole(pc->i440fx, &hole);
-    struct direct_board b = { .vm = pc->vm, .pci = i440fx_bus(pc->i440fx), .hole_base = (uint32_t) hole.base32,
-                              .hole_end = (uint32_t) hole.last32, .hole64_base = hole.base64,
-                              .hole64_end = hole64_end(&hole), .tables_base = pc->tables_base,
-                              .n_serial = pc->n_serial, .n_floppies = pc->n_floppies };
-    memcpy(b.serial_base, pc->serial_ports, sizeof b.serial_base);
-    return b;
-}
 
 /* --- kernels ----------------------------------------------------------------------------------------- */
 
@@ -84,31 +72,54 @@ bool pc_firmware_load_kernel(struct pc *pc, GError **err)
         return load_legacy(pc, &bc, err);
     pc->tables_base = ROUND_DOWN(ram->below_4g - TABLES_SIZE, PAGE_SIZE_4K);
     bc.top = pc->tables_base;
-    pc->kernel = boot_load(ram, &bc, err);
+    pc->kernel = cfg->demo ? boot_load_data(ram, "demo", demo_elf, sizeof demo_elf, &bc, err) : boot_load(ram, &bc, err);
     if (pc->kernel)
         TRACER(&pc->vm->trace, "kernel: %s", boot_protocol(pc->kernel));
     return pc->kernel != NULL;
 }
 
-void pc_firmware_reset(struct pc *pc)
+static const uint8_t *find_table(void *opaque, const char *name, size_t *len)
 {
-    struct boot_cpu_state cpu;
+    return fw_cfg_find(opaque, name, len);
+}
+
+/* All of a direct boot: the chip set, tables in memory, the kernel, and how the CPU enters it. */
+static bool start_kernel(struct pc *pc, GError **err)
+{
+    struct ram *ram = &pc->vm->ram;
+    struct direct_board b = { pc->vm, pc->tables_base, pc->serial_ports, pc->n_serial, pc->n_floppies };
+    struct table_space tables = { .ram = ram, .high = ram->below_4g, .fseg = 0xf0000 };
     struct e820_entry e820[E820_MAX];
     struct boot_facts facts = { .e820 = e820 };
+    struct boot_cpu_state cpu;
+    struct pci_hole hole;
+
+    pc_setup_chipset(pc->i440fx, pc->piix3, pc->pm);
+    facts.vga_text = direct_setup(&b);
+    if (!table_loader_run(&tables, find_table, pc->fw_cfg, err))
+        return false;
+    if (tables.high < pc->tables_base)
+        return fail(err, "the ACPI tables need %" PRIu64 " KiB, more than %d", (uint64_t) ((ram->below_4g - tables.high) / KiB),
+                    TABLES_SIZE / 1024);
+    facts.rsdp = tables.rsdp;
+    facts.n_e820 = direct_e820(&b, e820, E820_MAX);
+    if (!boot_place(pc->kernel, ram, &facts, &cpu, err))
+        return false;
+    i440fx_pci_hole(pc->i440fx, &hole);
+    cpu.uncached_base = hole.base32;
+    pc->chip.set_boot_regs(pc->chip.opaque, &cpu);
+    return true;
+}
+
+void pc_firmware_reset(struct pc *pc)
+{
     GError *err = NULL;
 
-    if (!pc->direct)
+    if (!pc->direct || start_kernel(pc, &err))
         return;
-    struct direct_board b = direct_board(pc);
-    facts.n_e820 = direct_setup(&b, e820, E820_MAX, &facts.vga_text);
-    if (!boot_place(pc->kernel, &pc->vm->ram, &facts, &cpu, &err)) {
-        fprintf(stderr, "bantam: -kernel: %s\n", err->message);
-        g_error_free(err);
-        vm_request_stop(pc->vm, RUN_INTERNAL_ERROR);
-        return;
-    }
-    cpu.uncached_base = b.hole_base;
-    pc->chip.set_boot_regs(pc->chip.opaque, &cpu);
+    fprintf(stderr, "bantam: -kernel: %s\n", err->message);
+    g_error_free(err);
+    vm_request_shutdown(pc->vm, CAUSE_INTERNAL_ERROR);
 }
 
 /* --- fw_cfg -------------------------------------------------------------------------------------------- */
@@ -200,6 +211,60 @@ static void add_uuid(struct pc *pc)
     fw_cfg_add_bytes(pc->fw_cfg, FW_CFG_UUID, u, sizeof u);
 }
 
+static bool has_device(const struct pc *pc, const struct device_class *cls)
+{
+    for (unsigned i = 0; i < pc->vm->devices->len; i++)
+        if (((struct device *) pc->vm->devices->pdata[i])->cls == cls)
+            return true;
+    return false;
+}
+
+static void add_array(struct pc *pc, const char *name, GByteArray *a)
+{
+    fw_cfg_add_file(pc->fw_cfg, name, a->data, a->len);
+    g_byte_array_unref(a);
+}
+
+static void add_acpi(struct pc *pc)
+{
+    const struct pc_config *cfg = pc->cfg;
+    const struct cpu_topology topo = { cfg->cpus, cfg->max_cpus, cfg->sockets, cfg->dies, cfg->cores, cfg->threads };
+    uint32_t ids[PC_MAX_CPUS];
+    struct acpi_info info = {
+        .cpus = cfg->cpus, .apic_ids = ids, .irq0_override = true,
+        .s3 = !pc->direct, /* waking needs firmware */
+        .s4 = true, .s4_val = 2, .fdc = true, .kbc = true, .mouse = true, .fw_cfg = true,
+        .pvpanic = has_device(pc, &pvpanic_class), .vga = has_device(pc, &vga_class),
+        .floppy = { (enum acpi_floppy) fdc_drive_type(pc->fdc, 0), (enum acpi_floppy) fdc_drive_type(pc->fdc, 1) },
+    };
+    for (unsigned i = 0; i < cfg->cpus; i++)
+        ids[i] = cpu_apic_id(&topo, i);
+    for (unsigned i = 0; i < PC_N_SERIAL; i++)
+        info.serial[i] = cfg->has_serial[i];
+    i440fx_pci_hole(pc->i440fx, &info.hole);
+    GByteArray *tables = g_byte_array_new(), *rsdp = g_byte_array_new(), *loader = g_byte_array_new();
+    acpi_build(&info, tables, rsdp, loader);
+    add_array(pc, ACPI_TABLES_FILE, tables);
+    add_array(pc, ACPI_RSDP_FILE, rsdp);
+    add_array(pc, ACPI_LOADER_FILE, loader);
+}
+
+static bool add_smbios(struct pc *pc, GError **err)
+{
+    const struct pc_config *cfg = pc->cfg;
+    const struct smbios_info info = {
+        .sockets = cfg->sockets, .cores = cfg->cores * cfg->dies, .threads = cfg->threads, .below_4g = pc->vm->ram.below_4g,
+        .above_4g = pc->vm->ram.above_4g, .uuid = cfg->uuid, .product = "Standard PC (i440FX + PIIX, 1996)", .version = "pc",
+        .type0 = pc->direct, .opt = &cfg->smbios,
+    };
+    GByteArray *tables = g_byte_array_new(), *anchor = g_byte_array_new();
+    bool ok = smbios_build(&info, tables, anchor, err);
+
+    add_array(pc, SMBIOS_TABLES_FILE, tables);
+    add_array(pc, SMBIOS_ANCHOR_FILE, anchor);
+    return ok;
+}
+
 bool pc_firmware_tables(struct pc *pc, GError **err)
 {
     static const uint8_t states[6] = { 0x80, 0, 0, 0x81, 0x80, 0x80 }; /* S3 (1) and S4 are there */
@@ -215,5 +280,7 @@ bool pc_firmware_tables(struct pc *pc, GError **err)
     add_e820(pc);
     fw_cfg_add_file(fw, "etc/system-states", states, sizeof states);
     add_boot_options(pc);
-    return add_user_items(pc, err);
+    if (cfg->acpi)
+        add_acpi(pc);
+    return add_smbios(pc, err) && add_user_items(pc, err);
 }

@@ -53,6 +53,7 @@ static bool create(struct machine *m, GError **err)
     struct options *o = m->opts;
     struct vm *vm = m->vm;
 
+    o->pc.demo = o->demo;
     vm->name = g_strdup(o->pc.name);
     vm->firmware_path = g_strdup(o->pc.firmware_path);
     vm->on_reboot = o->on_reboot;
@@ -88,6 +89,7 @@ void machine_destroy(struct machine *m)
         device_free(m->vm->devices->pdata[m->vm->devices->len - 1]);
     drive_close_all(m->vm);
     chardev_free_all(m->vm);
+    input_free(m->vm);
     vm_free(m->vm);
     *m = (struct machine){ 0 };
 }
