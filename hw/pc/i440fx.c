@@ -455,6 +455,15 @@ bool i440fx_set_bios(struct device *d, const void *data, size_t len, GError **er
     return true;
 }
 
+void i440fx_shadow_ram(struct device *d)
+{
+    struct i440fx *s = i440fx_of(d);
+
+    s->pci.cfg[PAM0] = 0x30;
+    memset(s->pci.cfg + PAM0 + 1, 0x33, 6);
+    update_map(s);
+}
+
 void i440fx_pci_hole(struct device *d, struct pci_hole *hole)
 {
     const struct i440fx *s = i440fx_of(d);

@@ -466,6 +466,18 @@ static bool piix4_post_load(struct device *d)
     return true;
 }
 
+void piix4_pm_firmware_setup(struct device *d)
+{
+    struct pci_dev *p = &piix4_of(d)->pci;
+
+    pci_config_write(p->pci, p->devfn, PCI_INTERRUPT_LINE, PIIX4_SCI_IRQ, 1);
+    pci_config_write(p->pci, p->devfn, PMBA, PIIX4_PM_BASE | 1, 4);
+    pci_config_write(p->pci, p->devfn, PMREGMISC, PMIOSE, 1);
+    pci_config_write(p->pci, p->devfn, SMBBA, PIIX4_SMB_BASE | 1, 4);
+    pci_config_write(p->pci, p->devfn, SMBHSTCFG, SMB_HST_EN | SMB_IRQ9, 1);
+    pci_config_write(p->pci, p->devfn, PCI_COMMAND, PCI_COMMAND_IO, 2);
+}
+
 bool piix4_pm_has_s3(const struct device *d)
 {
     return !container_of(d, struct piix4_pm, pci.dev)->disable_s3;

@@ -10,6 +10,9 @@ extern const struct device_class piix4_pm_class;
 
 enum { PIIX4_PM_BASE = 0x600, PIIX4_SMB_BASE = 0x700, PIIX4_SCI_IRQ = 9 };
 
+/* What firmware writes, for a boot without it: from PHASE_RESET. */
+void piix4_pm_firmware_setup(struct device *d);
+
 /* The RTC raised its interrupt: RTC_STS, and a wake-up where RTC_EN is set. */
 void piix4_pm_rtc(struct device *d);
 
