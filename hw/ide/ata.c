@@ -1,9 +1,10 @@
 /* hw/ide/ata.c - the ATA command set, and the table of all commands.
  *
- * Sheet: ATA/ATAPI-6 (T13/1410D) clause 8; DATA SET MANAGEMENT and the FUA writes from ATA8-ACS and ATA-7.
- * Deviations: no queued, streaming, CFA, security, device-configuration, power-up-in-standby or acoustic features (IDENTIFY
- * says so, and they are aborted); standby timers never expire; a transfer that would pass the end of the disk fails with IDNF
- * before any data moves. */
+ * Sheet: ATA/ATAPI-6 (T13/1410D) clause 8; DATA SET MANAGEMENT and the FUA writes from ATA8-ACS and
+ * ATA-7.
+ * Deviations: no queued, streaming, CFA, security, device-configuration, power-up-in-standby or
+ * acoustic features (IDENTIFY says so, and they are aborted); standby timers never expire; a
+ * transfer that would pass the end of the disk fails with IDNF before any data moves. */
 #include "hw/ide/ide.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@ static bool is_ext(const struct ide_drive *s)
     return flags_of(s) & IDE_F_EXT;
 }
 
-/* --- addresses ----------------------------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------------------------- */
 
 uint64_t ide_sectors(const struct ide_drive *s)
 {
@@ -46,7 +47,8 @@ static bool get_lba(const struct ide_drive *s, uint64_t *lba)
         return true;
     }
     if (s->device & IDE_LBA) {
-        *lba = (uint64_t) (s->device & 15) << 24 | (uint64_t) s->lbah[0] << 16 | (uint64_t) s->lbam[0] << 8 | s->lbal[0];
+        *lba = (uint64_t) (s->device & 15) << 24 | (uint64_t) s->lbah[0] << 16 |
+               (uint64_t) s->lbam[0] << 8 | s->lbal[0];
         return true;
     }
     uint32_t cyl = (uint32_t) s->lbah[0] << 8 | s->lbam[0], head = s->device & 15, sec = s->lbal[0];
@@ -88,7 +90,7 @@ static void fail_at(struct ide_drive *s, uint8_t error, uint64_t lba)
     ide_fail(s, error, 0);
 }
 
-/* --- reading and writing ------------------------------------------------------------------------- */
+/* --- reading and writing --------------------------------------------------------------------- */
 
 static void media_error(struct ide_drive *s, int err)
 {
@@ -102,7 +104,8 @@ static void media_error(struct ide_drive *s, int err)
 
 static void transfer_done(struct ide_drive *s)
 {
-    bool intrq = s->op != IDE_OP_READ || s->dma; /* the last block of PIO data-in had its interrupt before the data */
+    bool intrq = s->op != IDE_OP_READ ||
+                 s->dma; /* the last block of PIO data-in had its interrupt before the data */
 
     ata_set_lba(s, s->lba - 1); /* as ATA-1 has it: the last sector */
     s->nsector[0] = s->nsector[1] = 0;
@@ -243,7 +246,7 @@ static void cmd_rw(struct ide_drive *s)
     begin_chunk(s, true);
 }
 
-/* --- flush, trim --------------------------------------------------------------------------------- */
+/* --- flush, trim ----------------------------------------------------------------------------- */
 
 static void cmd_flush(struct ide_drive *s)
 {
@@ -273,7 +276,8 @@ static void cmd_dsm(struct ide_drive *s)
     ide_dma_start(s, false);
 }
 
-/* Entries of 8 bytes: LBA in 48 bits, then a count of which 0 is an empty entry.  `got` is the next one. */
+/* Entries of 8 bytes: LBA in 48 bits, then a count of which 0 is an empty entry.  `got` is the next
+ * one. */
 static void trim_next(struct ide_drive *s)
 {
     for (; s->got < s->len / 8; s->got++) {
@@ -313,7 +317,7 @@ static void trim_io(struct ide_drive *s, int err)
     trim_next(s);
 }
 
-/* --- data that is not on the disk ---------------------------------------------------------------- */
+/* --- data that is not on the disk ------------------------------------------------------------ */
 
 void ata_reply(struct ide_drive *s, uint32_t len)
 {
@@ -328,7 +332,8 @@ static void reply_data(struct ide_drive *s)
     ide_finish(s, false);
 }
 
-static void not_packet(struct ide_drive *s) /* IDENTIFY DEVICE and READ SECTOR(S): how a packet device tells what it is */
+static void not_packet(
+    struct ide_drive *s) /* IDENTIFY DEVICE and READ SECTOR(S): how a packet device tells what it is */
 {
     ide_signature(s);
     ide_fail(s, IDE_ABRT, 0);
@@ -377,7 +382,7 @@ static void write_buffer_data(struct ide_drive *s)
     ide_finish(s, true);
 }
 
-/* --- settings ------------------------------------------------------------------------------------ */
+/* --- settings -------------------------------------------------------------------------------- */
 
 static void cmd_ok(struct ide_drive *s)
 {
@@ -477,7 +482,7 @@ static void cmd_set_features(struct ide_drive *s)
         ide_fail(s, IDE_ABRT, 0);
 }
 
-/* --- power --------------------------------------------------------------------------------------- */
+/* --- power ----------------------------------------------------------------------------------- */
 
 static void cmd_power(struct ide_drive *s)
 {
@@ -499,7 +504,7 @@ static void cmd_sleep(struct ide_drive *s)
     ide_finish(s, true);
 }
 
-/* --- host protected area ------------------------------------------------------------------------- */
+/* --- host protected area --------------------------------------------------------------------- */
 
 static void cmd_native_max(struct ide_drive *s)
 {
@@ -532,7 +537,7 @@ static void cmd_device_reset(struct ide_drive *s) /* no interrupt */
     s->ua_reset = true;
 }
 
-/* --- the table ----------------------------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------------------------- */
 
 #define HD IDE_F_HD
 #define BOTH (IDE_F_HD | IDE_F_CD)

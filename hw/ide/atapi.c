@@ -1,16 +1,16 @@
 /* hw/ide/atapi.c - packet device: transport of packets and data, sense, medium and tray, reading.
  *
  * Sheet: ATA/ATAPI-6 (T13/1410D) 8.21 and 9.8-9.9 (PACKET); MMC-5 6 (commands), SPC-3 4.5 (sense).
- * Deviations: every medium is one session with one mode 1 track (or a DVD of one layer); no audio, no C2 pointers and no
- * sub-channel data in READ CD; overlap and queueing are aborted.  The last sector of an image that is no multiple of 2048
- * bytes is filled with zeroes. */
+ * Deviations: every medium is one session with one mode 1 track (or a DVD of one layer); no audio,
+ * no C2 pointers and no sub-channel data in READ CD; overlap and queueing are aborted.  The last
+ * sector of an image that is no multiple of 2048 bytes is filled with zeroes. */
 #include "hw/ide/ide.h"
 
 #include <errno.h>
 
 enum { READ_CHUNK = 64, RAW_CHUNK = 32, RAW_SOURCE = IDE_BUF_SIZE / 2 };
 
-/* --- transport ----------------------------------------------------------------------------------- */
+/* --- transport ------------------------------------------------------------------------------- */
 
 void atapi_done(struct ide_drive *s)
 {
@@ -44,7 +44,8 @@ static void pio_block(struct ide_drive *s, bool in)
     ide_pio(s, in, n, true);
 }
 
-/* What the host's byte count limit allows of a transfer of `total` bytes, whole `unit`s where they fit. */
+/* What the host's byte count limit allows of a transfer of `total` bytes, whole `unit`s where they
+ * fit. */
 static uint32_t block_size(const struct ide_drive *s, uint64_t total, uint32_t unit)
 {
     if (total <= s->byte_limit)
@@ -121,7 +122,7 @@ void atapi_packet(struct ide_drive *s)
     ide_pio(s, false, s->len, false);
 }
 
-/* --- medium and tray ----------------------------------------------------------------------------- */
+/* --- medium and tray ------------------------------------------------------------------------- */
 
 bool atapi_has_medium(const struct ide_drive *s)
 {
@@ -196,7 +197,7 @@ static void prevent_allow(struct ide_drive *s)
     atapi_done(s);
 }
 
-/* --- reading ------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 static uint8_t sector_flags(const struct ide_drive *s) /* as in byte 9 of READ CD */
 {
@@ -219,7 +220,8 @@ static void fill(struct ide_drive *s)
         return;
     }
     s->chunk = s->careful ? 1 : MIN(s->left, is_raw(s) ? RAW_CHUNK : READ_CHUNK);
-    uint64_t off = s->lba * CD_SECTOR, len = MIN((uint64_t) s->chunk * CD_SECTOR, ROUND_DOWN(s->blk->size, IDE_SECTOR) - off);
+    uint64_t off = s->lba * CD_SECTOR,
+             len = MIN((uint64_t) s->chunk * CD_SECTOR, ROUND_DOWN(s->blk->size, IDE_SECTOR) - off);
     uint32_t at = is_raw(s) ? RAW_SOURCE : 0;
     memset(ide_buf(s) + at + len, 0, s->chunk * CD_SECTOR - len);
     ide_submit(s, BLK_READ, off, at, len, 0);
@@ -230,7 +232,8 @@ void atapi_read_io(struct ide_drive *s, int err)
     uint8_t flags = sector_flags(s);
     int unit = cd_sector_size(flags);
 
-    bool bad = unit <= 0 || s->chunk > s->left || s->chunk > (is_raw(s) ? RAW_CHUNK : READ_CHUNK); /* damaged snapshot */
+    bool bad = unit <= 0 || s->chunk > s->left ||
+               s->chunk > (is_raw(s) ? RAW_CHUNK : READ_CHUNK); /* damaged snapshot */
     if (err == ENOMEDIUM || bad) {
         not_ready(s);
         return;
@@ -247,8 +250,8 @@ void atapi_read_io(struct ide_drive *s, int err)
         return;
     }
     for (uint32_t i = 0; is_raw(s) && i < s->chunk; i++)
-        cd_sector_build(ide_buf(s) + i * (uint32_t) unit, ide_buf(s) + RAW_SOURCE + i * CD_SECTOR, (uint32_t) s->lba + i,
-                        flags);
+        cd_sector_build(ide_buf(s) + i * (uint32_t) unit, ide_buf(s) + RAW_SOURCE + i * CD_SECTOR,
+                        (uint32_t) s->lba + i, flags);
     s->lba += s->chunk;
     s->left -= s->chunk;
     s->head = (uint32_t) s->lba - 1;
@@ -391,7 +394,7 @@ static void request_sense(struct ide_drive *s)
     atapi_reply(s, 18, s->cdb[4]);
 }
 
-/* --- dispatch ------------------------------------------------------------------------------------ */
+/* --- dispatch -------------------------------------------------------------------------------- */
 
 enum { ANY = 1, MEDIUM = 2 }; /* runs in the face of a unit attention; needs a medium */
 
@@ -431,9 +434,9 @@ static const struct {
 void atapi_packet_data(struct ide_drive *s)
 {
     memcpy(s->cdb, ide_buf(s), sizeof s->cdb);
-    TRACE(&s->dev, "packet %02x %02x %02x%02x%02x%02x %02x%02x%02x%02x %02x %02x, limit %u%s", s->cdb[0], s->cdb[1],
-          s->cdb[2], s->cdb[3], s->cdb[4], s->cdb[5], s->cdb[6], s->cdb[7], s->cdb[8], s->cdb[9], s->cdb[10], s->cdb[11],
-          s->byte_limit, s->dma ? ", dma" : "");
+    TRACE(&s->dev, "packet %02x %02x %02x%02x%02x%02x %02x%02x%02x%02x %02x %02x, limit %u%s", s->cdb[0],
+          s->cdb[1], s->cdb[2], s->cdb[3], s->cdb[4], s->cdb[5], s->cdb[6], s->cdb[7], s->cdb[8], s->cdb[9],
+          s->cdb[10], s->cdb[11], s->byte_limit, s->dma ? ", dma" : "");
     unsigned flags = packet_commands[s->cdb[0]].flags;
     s->power = IDE_ACTIVE;
     if (s->cdb[0] != 0x03) {

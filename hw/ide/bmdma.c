@@ -1,10 +1,12 @@
 /* hw/ide/bmdma.c - the bus-master DMA engine of an IDE channel.
  *
- * Sheet: "Programming Interface for Bus Master IDE Controller" rev 1.0; PIIX3 (290550-002) 2.4, bus master IDE I/O registers.
- * Theory: the drive owns a buffer and asks the engine to move it; the engine walks the descriptor (PRD) table as far as
- * bytes go, so the work is bounded by the drive's transfer, however long or circular the table is.
- * Deviations: a region may cross a 64 KiB boundary (the chip wraps); RWCON that contradicts the command is reported and
- * the command's direction is used. */
+ * Sheet: "Programming Interface for Bus Master IDE Controller" rev 1.0; PIIX3 (290550-002) 2.4, bus
+ * master IDE I/O registers.
+ * Theory: the drive owns a buffer and asks the engine to move it; the engine walks the descriptor
+ * (PRD) table as far as bytes go, so the work is bounded by the drive's transfer, however long or
+ * circular the table is.
+ * Deviations: a region may cross a 64 KiB boundary (the chip wraps); RWCON that contradicts the
+ * command is reported and the command's direction is used. */
 #include "hw/ide/bmdma.h"
 
 enum { BMIC_SSBM = 0x01, BMIC_RWCON = 0x08 };
@@ -64,7 +66,8 @@ static size_t bmdma_move(void *opaque, uint8_t *buf, size_t len, bool to_memory)
         if (!b->left && !fetch(b))
             break;
         size_t n = MIN(len - done, b->left);
-        if (!(to_memory ? dma_write(b->master, b->addr, buf + done, n) : dma_read(b->master, b->addr, buf + done, n))) {
+        if (!(to_memory ? dma_write(b->master, b->addr, buf + done, n)
+                        : dma_read(b->master, b->addr, buf + done, n))) {
             stop_on_error(b);
             break;
         }
@@ -85,7 +88,7 @@ static void bmdma_intrq(void *opaque)
 
 const struct ide_dma_ops bmdma_ops = { bmdma_move, bmdma_intrq };
 
-/* --- registers ----------------------------------------------------------------------------------- */
+/* --- registers ------------------------------------------------------------------------------- */
 
 uint64_t bmdma_read(struct bmdma *b, unsigned off, unsigned size)
 {
@@ -134,8 +137,13 @@ void bmdma_write(struct bmdma *b, unsigned off, uint64_t val, unsigned size)
         byte_write(b, off + i, (uint8_t) (val >> (8 * i)));
 }
 
-const struct state bmdma_state[] = {
-    STATE_HOST(struct bmdma, ch), STATE_HOST(struct bmdma, master), STATE_U8(struct bmdma, bmic),
-    STATE_U8(struct bmdma, bmis), STATE_U8(struct bmdma, eot, .max = 1), STATE_U32(struct bmdma, bmidtp),
-    STATE_U32(struct bmdma, next), STATE_U32(struct bmdma, addr), STATE_U32(struct bmdma, left, .max = PRD_MAX), {}
-};
+const struct state bmdma_state[] = { STATE_HOST(struct bmdma, ch),
+                                     STATE_HOST(struct bmdma, master),
+                                     STATE_U8(struct bmdma, bmic),
+                                     STATE_U8(struct bmdma, bmis),
+                                     STATE_U8(struct bmdma, eot, .max = 1),
+                                     STATE_U32(struct bmdma, bmidtp),
+                                     STATE_U32(struct bmdma, next),
+                                     STATE_U32(struct bmdma, addr),
+                                     STATE_U32(struct bmdma, left, .max = PRD_MAX),
+                                     {} };

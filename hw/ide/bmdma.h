@@ -1,7 +1,8 @@
 /* hw/ide/bmdma.h - the bus-master DMA engine of one IDE channel.
  *
- * Source: "Programming Interface for Bus Master IDE Controller", revision 1.0.  A controller embeds one a channel, maps
- * bmdma_read/bmdma_write at its 8 ports, and gives bmdma_ops to ide_channel_init(). */
+ * Source: "Programming Interface for Bus Master IDE Controller", revision 1.0.  A controller embeds
+ * one a channel, maps bmdma_read/bmdma_write at its 8 ports, and gives bmdma_ops to
+ * ide_channel_init(). */
 #ifndef BANTAM_HW_IDE_BMDMA_H
 #define BANTAM_HW_IDE_BMDMA_H
 

@@ -1,10 +1,18 @@
 /* hw/ide/cd_sector.c - a raw mode 1 sector of a data CD, made from its 2048 bytes of user data.
  *
- * Sheet: ECMA-130 clause 14 (sectors), annex A (error correction, RSPC), annex B (scrambling: not part of it);
- * MMC-5 READ CD, "main channel selection and flag values". */
+ * Sheet: ECMA-130 clause 14 (sectors), annex A (error correction, RSPC), annex B (scrambling: not
+ * part of it); MMC-5 READ CD, "main channel selection and flag values". */
 #include "hw/ide/ide.h"
 
-enum { SYNC_SIZE = 12, HEADER_SIZE = 4, USER_AT = 16, EDC_AT = 2064, P_AT = 2076, Q_AT = 2248, TAIL_SIZE = CD_RAW - EDC_AT };
+enum {
+    SYNC_SIZE = 12,
+    HEADER_SIZE = 4,
+    USER_AT = 16,
+    EDC_AT = 2064,
+    P_AT = 2076,
+    Q_AT = 2248,
+    TAIL_SIZE = CD_RAW - EDC_AT
+};
 enum { F_SYNC = 0x80, F_SUBHEADER = 0x40, F_HEADER = 0x20, F_USER = 0x10, F_TAIL = 0x08 };
 
 int cd_sector_size(uint8_t f)
@@ -59,10 +67,11 @@ static uint8_t gf_times(uint8_t a, uint8_t b)
     return r;
 }
 
-/* The parity symbols of one code word of n data symbols: all symbols sum to 0, and so do they weighted by powers of alpha.
- * The words lie at first, first + step ... modulo `mod`, `plane` chooses the byte. */
-static void parity(uint8_t *sector, unsigned plane, unsigned n, unsigned first, unsigned step, unsigned mod, unsigned p0,
-                   unsigned p1)
+/* The parity symbols of one code word of n data symbols: all symbols sum to 0, and so do they
+ * weighted by powers of alpha. The words lie at first, first + step ... modulo `mod`, `plane`
+ * chooses the byte. */
+static void parity(uint8_t *sector, unsigned plane, unsigned n, unsigned first, unsigned step, unsigned mod,
+                   unsigned p0, unsigned p1)
 {
     uint8_t *base = sector + SYNC_SIZE + plane, s0 = 0, s1 = 0;
 

@@ -1,7 +1,7 @@
 /* hw/ide/geometry.c - cylinders, heads and sectors of a hard disk.
  *
- * An old guest trusts the geometry that its disk was partitioned with, so a partition table is believed before the size
- * is.  What a user set by cyls=, heads=, secs= goes before both. */
+ * An old guest trusts the geometry that its disk was partitioned with, so a partition table is
+ * believed before the size is.  What a user set by cyls=, heads=, secs= goes before both. */
 #include "hw/ide/ide.h"
 #include "vmm/core/vm.h"
 
@@ -66,8 +66,10 @@ bool ide_geometry_init(struct ide_drive *s, GError **err)
         if (!user.cyls || !user.heads || !user.secs)
             return fail(err, "cyls, heads and secs must be given together");
         if (user.cyls > 65535 || user.heads > MAX_HEADS || user.secs > 255)
-            return fail(err, "geometry %u/%u/%u is out of range: 1 to 65535 cylinders, 1 to 16 heads, 1 to 255 sectors",
-                        user.cyls, user.heads, user.secs);
+            return fail(
+                err,
+                "geometry %u/%u/%u is out of range: 1 to 65535 cylinders, 1 to 16 heads, 1 to 255 sectors",
+                user.cyls, user.heads, user.secs);
         s->geo.trans = default_trans(&s->geo);
     }
     if (user.trans != IDE_TRANS_AUTO)

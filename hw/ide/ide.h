@@ -1,15 +1,18 @@
 /* hw/ide/ide.h - IDE channels and drives.
  *
- * Source: ATA/ATAPI-6 (T13/1410D), "Programming Interface for Bus Master IDE Controller" rev 1.0, MMC-5.
+ * Source: ATA/ATAPI-6 (T13/1410D), "Programming Interface for Bus Master IDE Controller" rev 1.0,
+ * MMC-5.
  *
- * Three parts: a *channel* (ide_core.c) owns the ports and the selection; a *drive* (ide-hd, ide-cd; ide_drive.c) owns a
- * task file and a data buffer and runs commands (ata.c, atapi.c); a *DMA engine* (bmdma.c) moves the buffer to
- * and from guest memory.  Everything under the VM lock.  At most one block request of a drive is in flight: PIO and DMA
- * data always pass through the drive's buffer, so that the guest can stop, reset or reprogram at any moment and
- * what is in flight touches nothing of the guest's.
+ * Three parts: a *channel* (ide_core.c) owns the ports and the selection; a *drive* (ide-hd,
+ * ide-cd; ide_drive.c) owns a task file and a data buffer and runs commands (ata.c, atapi.c); a
+ * *DMA engine* (bmdma.c) moves the buffer to and from guest memory.  Everything under the VM lock.
+ * At most one block request of a drive is in flight: PIO and DMA data always pass through the
+ * drive's buffer, so that the guest can stop, reset or reprogram at any moment and what is in
+ * flight touches nothing of the guest's.
  *
- * A controller embeds struct ide_channel, calls ide_channel_init() from realize, ide_channel_reset() from reset,
- * ide_channel_drain() from pre_save, names it by STATE_STRUCTS(.., ide_channel_state) and checks ide_channel_valid(). */
+ * A controller embeds struct ide_channel, calls ide_channel_init() from realize,
+ * ide_channel_reset() from reset, ide_channel_drain() from pre_save, names it by STATE_STRUCTS(..,
+ * ide_channel_state) and checks ide_channel_valid(). */
 #ifndef BANTAM_HW_IDE_IDE_H
 #define BANTAM_HW_IDE_IDE_H
 
@@ -150,7 +153,7 @@ struct ide_channel {
 extern const struct bus_class ide_bus_class;
 extern const struct state ide_channel_state[];
 
-/* --- for controllers ----------------------------------------------------------------------------- */
+/* --- for controllers ------------------------------------------------------------------------- */
 
 void ide_channel_init(struct ide_channel *ch, struct device *owner, unsigned num, const struct ide_dma_ops *ops,
                       void *opaque); /* the irq is the caller's to connect, before or after */
@@ -163,14 +166,16 @@ bool ide_channel_valid(const struct ide_channel *ch); /* post_load */
 void ide_dma_ready(struct ide_channel *ch); /* the engine was started */
 void ide_channel_describe(const struct ide_channel *ch, GString *out);
 
-/* --- for the board ------------------------------------------------------------------------------- */
+/* --- for the board --------------------------------------------------------------------------- */
 
-/* The geometry of unit `unit` on the bus called "ide.<channel>", for CMOS; false: no hard disk there. */
+/* The geometry of unit `unit` on the bus called "ide.<channel>", for CMOS; false: no hard disk
+ * there. */
 bool ide_get_geometry(struct vm *vm, unsigned channel, unsigned unit, struct ide_geometry *out);
 
-/* --- between the files of this directory ------------------------------------------------------------ */
+/* --- between the files of this directory ----------------------------------------------------- */
 
-/* Status bits of a drive that waits for a command; bit 4 is DSC on a disk, SERV (unused) on a packet device. */
+/* Status bits of a drive that waits for a command; bit 4 is DSC on a disk, SERV (unused) on a
+ * packet device. */
 static inline uint8_t ide_ready(const struct ide_drive *s)
 {
     return s->cd ? IDE_DRDY : IDE_DRDY | IDE_DSC;
@@ -192,7 +197,8 @@ void ide_finish(struct ide_drive *s, bool intrq);       /* the command is done, 
 void ide_fail(struct ide_drive *s, uint8_t error, uint8_t status); /* status: 0 or IDE_DF */
 void ide_pio(struct ide_drive *s, bool in, uint32_t n, bool intrq); /* a DRQ block of n bytes from pos */
 void ide_dma_start(struct ide_drive *s, bool in);       /* pos to len by DMA */
-void ide_submit(struct ide_drive *s, enum blk_op op, uint64_t off, uint32_t buf_off, uint64_t len, unsigned flags);
+void ide_submit(struct ide_drive *s, enum blk_op op, uint64_t off, uint32_t buf_off, uint64_t len,
+                unsigned flags);
 void ide_cancel(struct ide_drive *s);
 void ide_drain(struct ide_drive *s);
 void ide_retry(void *drive); /* ide_drive.retry */
@@ -250,7 +256,13 @@ uint32_t atapi_sectors(const struct ide_drive *s);
 bool atapi_is_dvd(const struct ide_drive *s);
 extern const struct blk_dev_ops atapi_blk_ops;
 
-enum { SENSE_NOT_READY = 2, SENSE_MEDIUM_ERROR = 3, SENSE_HARDWARE = 4, SENSE_ILLEGAL = 5, SENSE_UNIT_ATTENTION = 6 };
+enum {
+    SENSE_NOT_READY = 2,
+    SENSE_MEDIUM_ERROR = 3,
+    SENSE_HARDWARE = 4,
+    SENSE_ILLEGAL = 5,
+    SENSE_UNIT_ATTENTION = 6
+};
 
 void mmc_inquiry(struct ide_drive *s);
 void mmc_read_toc(struct ide_drive *s);
@@ -268,9 +280,11 @@ void mmc_mode_selected(struct ide_drive *s); /* its parameter list is in the buf
 void mmc_mode_reset(struct ide_drive *s);
 
 /* cd_sector.c */
-/* How many bytes READ CD's flags (byte 9) ask of a mode 1 sector; -1: a combination that the standard forbids. */
+/* How many bytes READ CD's flags (byte 9) ask of a mode 1 sector; -1: a combination that the
+ * standard forbids. */
 int cd_sector_size(uint8_t flags);
-/* Lay the asked parts of sector `lba` (2048 bytes of user data) out at `out`; out and data don't overlap. */
+/* Lay the asked parts of sector `lba` (2048 bytes of user data) out at `out`; out and data don't
+ * overlap. */
 void cd_sector_build(uint8_t *out, const uint8_t *data, uint32_t lba, uint8_t flags);
 void cd_lba_to_msf(uint8_t *msf, uint32_t lba); /* minute, second, frame, with the 2-second offset */
 

@@ -1,15 +1,18 @@
-/* hw/ide/ide_core.c - an IDE channel: command block and control block registers, selection, data phases, reset.
+/* hw/ide/ide_core.c - an IDE channel: command block and control block registers, selection, data
+ * phases, reset.
  *
- * Sheet: ATA/ATAPI-6 (T13/1410D): 6.2 signatures, 7 registers, 9 protocols (5.2.11 INTRQ, 9.1 reset).
- * Deviations: BSY lasts no longer than the host's I/O does, and the next DRQ block follows the last one at once; a
- * command or register write while BSY or DRQ is set is dropped (the standard: indeterminate), DEVICE RESET excepted. */
+ * Sheet: ATA/ATAPI-6 (T13/1410D): 6.2 signatures, 7 registers, 9 protocols (5.2.11 INTRQ, 9.1
+ * reset).
+ * Deviations: BSY lasts no longer than the host's I/O does, and the next DRQ block follows the last
+ * one at once; a command or register write while BSY or DRQ is set is dropped (the standard:
+ * indeterminate), DEVICE RESET excepted. */
 #include "hw/ide/ide.h"
 #include "vmm/core/vm.h"
 
 enum { DATA, FEATURES, NSECTOR, LBAL, LBAM, LBAH, DEVICE, COMMAND };
 enum { FLOATING = 0x7f }; /* nobody drives the bus: pulled up, but DD7 is pulled down by the host */
 
-/* --- interrupt, end of commands ------------------------------------------------------------------ */
+/* --- interrupt, end of commands -------------------------------------------------------------- */
 
 static void update_irq(struct ide_channel *ch)
 {
@@ -52,7 +55,7 @@ void ide_fail(struct ide_drive *s, uint8_t error, uint8_t status)
     ide_raise(s);
 }
 
-/* --- data ---------------------------------------------------------------------------------------- */
+/* --- data ------------------------------------------------------------------------------------ */
 
 void ide_pio(struct ide_drive *s, bool in, uint32_t n, bool intrq)
 {
@@ -69,7 +72,8 @@ static void dma_run(struct ide_drive *s)
 
     while (s->phase == IDE_DMA_IN || s->phase == IDE_DMA_OUT) {
         if (s->pos < s->len)
-            s->pos += ch->dma_ops->move(ch->dma_opaque, ide_buf(s) + s->pos, s->len - s->pos, s->phase == IDE_DMA_IN);
+            s->pos += ch->dma_ops->move(ch->dma_opaque, ide_buf(s) + s->pos, s->len - s->pos,
+                                        s->phase == IDE_DMA_IN);
         if (s->pos < s->len)
             return; /* until the host starts the engine */
         ide_ops[s->op].data(s); /* leaves the phase: to a block request, or to the end */
@@ -122,7 +126,7 @@ static void data_out(struct ide_channel *ch, uint16_t v)
         block_end(s);
 }
 
-/* --- block requests ------------------------------------------------------------------------------ */
+/* --- block requests -------------------------------------------------------------------------- */
 
 static void io_done(struct blk_req *req, int err)
 {
@@ -132,7 +136,8 @@ static void io_done(struct blk_req *req, int err)
         ide_ops[s->op].io(s, err);
 }
 
-void ide_submit(struct ide_drive *s, enum blk_op op, uint64_t off, uint32_t buf_off, uint64_t len, unsigned flags)
+void ide_submit(struct ide_drive *s, enum blk_op op, uint64_t off, uint32_t buf_off, uint64_t len,
+                unsigned flags)
 {
     bool data = op == BLK_READ || op == BLK_WRITE;
 
@@ -161,12 +166,14 @@ bool ide_retry_valid(const struct ide_drive *s)
 {
     bool data = s->rq_op == BLK_READ || s->rq_op == BLK_WRITE;
 
-    if (!s->blk || s->rq_op > BLK_DISCARD || (s->cd && s->rq_op != BLK_READ) || s->rq_flags > (BLK_FUA | BLK_MAY_UNMAP))
+    if (!s->blk || s->rq_op > BLK_DISCARD || (s->cd && s->rq_op != BLK_READ) ||
+        s->rq_flags > (BLK_FUA | BLK_MAY_UNMAP))
         return false;
     if (!s->retry.pending || s->rq_op == BLK_FLUSH)
         return s->retry.pending;
     return !(s->rq_off % IDE_SECTOR) && !(s->rq_len % IDE_SECTOR) && s->rq_len &&
-           range_fits(s->rq_off, s->rq_len, s->blk->size) && (!data || range_fits(s->rq_buf, s->rq_len, IDE_BUF_SIZE));
+           range_fits(s->rq_off, s->rq_len, s->blk->size) &&
+           (!data || range_fits(s->rq_buf, s->rq_len, IDE_BUF_SIZE));
 }
 
 void ide_cancel(struct ide_drive *s)
@@ -181,7 +188,8 @@ void ide_cancel(struct ide_drive *s)
     s->op = IDE_OP_NONE;
 }
 
-/* Before a snapshot.  A request that waits for the user to mend the host's disk is not ended, but made again after loading. */
+/* Before a snapshot.  A request that waits for the user to mend the host's disk is not ended, but
+ * made again after loading. */
 void ide_drain(struct ide_drive *s)
 {
     if (s->req.busy && s->dev.vm->state != RUN_IO_ERROR)
@@ -195,7 +203,7 @@ void ide_channel_drain(struct ide_channel *ch)
             ide_drain(ch->drive[i]);
 }
 
-/* --- reset --------------------------------------------------------------------------------------- */
+/* --- reset ----------------------------------------------------------------------------------- */
 
 void ide_signature(struct ide_drive *s)
 {
@@ -298,7 +306,7 @@ static void control_write(struct ide_channel *ch, uint8_t val)
     update_irq(ch);
 }
 
-/* --- registers ----------------------------------------------------------------------------------- */
+/* --- registers ------------------------------------------------------------------------------- */
 
 static void command_write(struct ide_channel *ch, uint8_t cmd)
 {
@@ -320,9 +328,9 @@ static void command_write(struct ide_channel *ch, uint8_t cmd)
         return;
     }
     lower(s);
-    TRACE(&s->dev, "command %02x features %02x count %02x%02x lba %02x%02x%02x %02x%02x%02x device %02x", cmd,
-          s->features[0], s->nsector[1], s->nsector[0], s->lbah[1], s->lbam[1], s->lbal[1], s->lbah[0], s->lbam[0],
-          s->lbal[0], s->device);
+    TRACE(&s->dev, "command %02x features %02x count %02x%02x lba %02x%02x%02x %02x%02x%02x device %02x",
+          cmd, s->features[0], s->nsector[1], s->nsector[0], s->lbah[1], s->lbam[1], s->lbal[1], s->lbah[0],
+          s->lbam[0], s->lbal[0], s->device);
     s->prev_command = s->command;
     s->command = cmd;
     s->error = 0;
@@ -370,7 +378,8 @@ static void reg_write(struct ide_channel *ch, unsigned reg, uint8_t val)
     }
 }
 
-/* Device 0 answers for an absent device 1, with a status of 0; nobody answers for an absent device 0. */
+/* Device 0 answers for an absent device 1, with a status of 0; nobody answers for an absent device
+ * 0. */
 static uint8_t status_read(struct ide_channel *ch)
 {
     const struct ide_drive *s = ch->drive[ch->select];
@@ -441,7 +450,7 @@ static void control_block_write(void *opaque, uint64_t off, uint64_t val, unsign
 }
 static const struct region_ops control_block_ops = { control_block_read, control_block_write, .min = 1, .max = 1 };
 
-/* --- life ---------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 void ide_channel_init(struct ide_channel *ch, struct device *owner, unsigned num, const struct ide_dma_ops *ops,
                       void *opaque)
@@ -485,21 +494,23 @@ void ide_channel_describe(const struct ide_channel *ch, GString *out)
     for (unsigned i = 0; i < 2; i++) {
         const struct ide_drive *s = ch->drive[i];
         if (s)
-            g_string_append_printf(out, "%s unit %u: %s \"%s\", %s%s, status %02x%s\n", ch->bus.name, i, s->dev.name,
-                                   s->model_text, s->blk ? "drive " : "no drive", s->blk ? s->blk->id : "", s->status,
+            g_string_append_printf(out, "%s unit %u: %s \"%s\", %s%s, status %02x%s\n", ch->bus.name, i,
+                                   s->dev.name, s->model_text, s->blk ? "drive " : "no drive",
+                                   s->blk ? s->blk->id : "", s->status,
                                    ch->select == i ? ", selected" : "");
     }
 }
 
 const struct state ide_channel_state[] = {
-    STATE_HOST(struct ide_channel, bus), STATE_HOST(struct ide_channel, owner), STATE_HOST(struct ide_channel, num),
-    STATE_HOST(struct ide_channel, drive), STATE_HOST(struct ide_channel, command),
-    STATE_HOST(struct ide_channel, control_port), STATE_HOST(struct ide_channel, dma_ops),
-    STATE_HOST(struct ide_channel, dma_opaque), STATE_IRQ(struct ide_channel, irq),
-    STATE_U8(struct ide_channel, select, .max = 1), STATE_U8(struct ide_channel, control), {}
+    STATE_HOST(struct ide_channel, bus),     STATE_HOST(struct ide_channel, owner),
+    STATE_HOST(struct ide_channel, num),     STATE_HOST(struct ide_channel, drive),
+    STATE_HOST(struct ide_channel, command), STATE_HOST(struct ide_channel, control_port),
+    STATE_HOST(struct ide_channel, dma_ops), STATE_HOST(struct ide_channel, dma_opaque),
+    STATE_IRQ(struct ide_channel, irq),      STATE_U8(struct ide_channel, select, .max = 1),
+    STATE_U8(struct ide_channel, control),   {}
 };
 
-/* --- the bus ------------------------------------------------------------------------------------- */
+/* --- the bus --------------------------------------------------------------------------------- */
 
 static bool ide_attach(struct bus *bus, struct device *dev, GError **err)
 {
@@ -511,7 +522,8 @@ static bool ide_attach(struct bus *bus, struct device *dev, GError **err)
     if (s->unit < 0)
         s->unit = ch->drive[0] ? 1 : 0;
     if (ch->drive[s->unit])
-        return fail(err, "bus '%s': unit %d is already used by '%s'", bus->name, s->unit, ch->drive[s->unit]->dev.name);
+        return fail(err, "bus '%s': unit %d is already used by '%s'", bus->name, s->unit,
+                    ch->drive[s->unit]->dev.name);
     ch->drive[s->unit] = s;
     s->ch = ch;
     return true;

@@ -76,8 +76,7 @@ static void drive_pre_save(struct device *d)
 static bool in_buffer(const struct ide_drive *s)
 {
     return s->pos <= s->end && s->end <= s->len && s->len <= IDE_BUF_SIZE &&
-           s->chunk <= IDE_BUF_SIZE / IDE_SECTOR && s->got <= IDE_BUF_SIZE / 8 && s->chunk <= s->left + 1ULL * s->chunk &&
-           s->block <= IDE_BUF_SIZE;
+           s->chunk <= IDE_BUF_SIZE / IDE_SECTOR && s->got <= IDE_BUF_SIZE / 8 && s->block <= IDE_BUF_SIZE;
 }
 
 static bool drive_post_load(struct device *d)
@@ -93,7 +92,7 @@ static bool drive_post_load(struct device *d)
     ide_set_wcache(s, s->wcache);
     if (s->phase == IDE_IDLE)
         return s->op == IDE_OP_NONE;
-    if (!(o->flags & kind) || s->left > UINT32_MAX / 2 || s->got > s->chunk + IDE_BUF_SIZE / 8)
+    if (!(o->flags & kind))
         return false;
     if ((s->op == IDE_OP_READ || s->op == IDE_OP_WRITE || s->op == IDE_OP_VERIFY) &&
         (!s->block || s->block % IDE_SECTOR || !s->chunk || s->chunk > s->left || s->got > s->chunk ||
@@ -125,7 +124,7 @@ static void drive_unrealize(struct device *d)
         ram_block_free(&s->buf);
 }
 
-/* --- ide-hd -------------------------------------------------------------------------------------- */
+/* --- ide-hd ---------------------------------------------------------------------------------- */
 
 static bool hd_realize(struct device *d, GError **err)
 {
@@ -138,7 +137,8 @@ static bool hd_realize(struct device *d, GError **err)
     if (!blk_attach(s->blk, d, &hd_blk_ops, s, err))
         return false;
     if (!s->blk->present || s->blk->size < IDE_SECTOR)
-        return fail(err, "drive '%s' has no medium, or an empty one: a hard disk needs at least 512 bytes", s->blk->id);
+        return fail(err, "drive '%s' has no medium, or an empty one: a hard disk needs at least 512 bytes",
+                    s->blk->id);
     if (s->blk->read_only)
         return fail(err, "drive '%s' is read-only: an IDE hard disk can't be; use snapshot=on", s->blk->id);
     if (!check_sizes(s, err) || !texts(s, "BANTAM HARDDISK", err) || !ide_geometry_init(s, err))
@@ -151,68 +151,78 @@ static bool hd_realize(struct device *d, GError **err)
 
 static const char *const trans_names[] = { "auto", "none", "lba", "large", "rechs", NULL };
 
-#define DRIVE_PROPS                                                                                               \
-    PROP_BLK(struct ide_drive, blk, .name = "drive"),                                                             \
-    PROP_STR(struct ide_drive, serial, NULL, .desc = "up to 20 characters"),                                      \
-    PROP_STR(struct ide_drive, model, NULL, .desc = "up to 40 characters"),                                       \
-    PROP_STR(struct ide_drive, ver, NULL, .desc = "firmware revision, up to 8 characters"),                       \
-    PROP_U64(struct ide_drive, wwn, 0, .desc = "world wide name; 0: none"),                                       \
-    PROP_I32(struct ide_drive, bootindex, -1, .desc = "place in the boot order; -1: none"),                                                                    \
-    PROP_U32(struct ide_drive, logical_block_size, IDE_SECTOR, .desc = "512"),                                                   \
-    PROP_U32(struct ide_drive, physical_block_size, IDE_SECTOR, .desc = "as IDENTIFY tells the guest"),                                                  \
-    PROP_ONOFFAUTO(struct ide_drive, write_cache, OOA_AUTO, .name = "write-cache", .desc = "auto: as the drive's cache mode has it")
+#define DRIVE_PROPS                                                                         \
+    PROP_BLK(struct ide_drive, blk, .name = "drive"),                                       \
+    PROP_STR(struct ide_drive, serial, NULL, .desc = "up to 20 characters"),                \
+    PROP_STR(struct ide_drive, model, NULL, .desc = "up to 40 characters"),                 \
+    PROP_STR(struct ide_drive, ver, NULL, .desc = "firmware revision, up to 8 characters"), \
+    PROP_U64(struct ide_drive, wwn, 0, .desc = "world wide name; 0: none"),                 \
+    PROP_I32(struct ide_drive, bootindex, -1, .desc = "place in the boot order; -1: none"), \
+    PROP_U32(struct ide_drive, logical_block_size, IDE_SECTOR, .desc = "512"),              \
+    PROP_U32(struct ide_drive, physical_block_size, IDE_SECTOR,                             \
+             .desc = "as IDENTIFY tells the guest"),                                        \
+    PROP_ONOFFAUTO(struct ide_drive, write_cache, OOA_AUTO, .name = "write-cache",          \
+             .desc = "auto: as the drive's cache mode has it")
 
 static const struct prop hd_props[] = {
     DRIVE_PROPS,
-    PROP_U32(struct ide_drive, geo.cyls, 0, .name = "cyls", .desc = "geometry; 0: from the partition table, or the size"),
+    PROP_U32(struct ide_drive, geo.cyls, 0, .name = "cyls",
+             .desc = "geometry; 0: from the partition table, or the size"),
     PROP_U32(struct ide_drive, geo.heads, 0, .name = "heads", .desc = "1 to 16"),
     PROP_U32(struct ide_drive, geo.secs, 0, .name = "secs", .desc = "sectors a track, 1 to 255"),
-    PROP_ENUM(struct ide_drive, geo.trans, IDE_TRANS_AUTO, trans_names, .name = "bios-chs-trans", .desc = "how the BIOS translates the geometry"),
+    PROP_ENUM(struct ide_drive, geo.trans, IDE_TRANS_AUTO, trans_names, .name = "bios-chs-trans",
+              .desc = "how the BIOS translates the geometry"),
     PROP_U16(struct ide_drive, rotation_rate, 0, .desc = "rpm; 1: solid state; 0: not reported"),
     {}
 };
 
 static const struct prop cd_props[] = { DRIVE_PROPS, {} };
 
-#define COMMON_STATE                                                                                              \
-    STATE_HOST(struct ide_drive, ch), STATE_HOST(struct ide_drive, cd), STATE_HOST(struct ide_drive, serial_text), \
-    STATE_HOST(struct ide_drive, model_text), STATE_HOST(struct ide_drive, ver_text),                             \
-    STATE_HOST(struct ide_drive, wcache_default),                                                                 \
-    STATE_BYTES(struct ide_drive, features), STATE_BYTES(struct ide_drive, nsector),                              \
-    STATE_BYTES(struct ide_drive, lbal), STATE_BYTES(struct ide_drive, lbam), STATE_BYTES(struct ide_drive, lbah), \
-    STATE_U8(struct ide_drive, device), STATE_U8(struct ide_drive, error), STATE_U8(struct ide_drive, status),    \
-    STATE_U8(struct ide_drive, command), STATE_U8(struct ide_drive, prev_command), STATE_BOOL(struct ide_drive, intrq), \
-    STATE_U8(struct ide_drive, mult), STATE_U8(struct ide_drive, xfer_mode), STATE_U8(struct ide_drive, power),   \
-    STATE_U8(struct ide_drive, cur_heads), STATE_U8(struct ide_drive, cur_secs), STATE_BOOL(struct ide_drive, lookahead), \
-    STATE_BOOL(struct ide_drive, revert), STATE_BOOL(struct ide_drive, smart), STATE_BOOL(struct ide_drive, smart_autosave), \
-    STATE_U64(struct ide_drive, max_sectors), STATE_U64(struct ide_drive, max_nonvolatile),                       \
-    STATE_BYTES(struct ide_drive, selftest), STATE_U8(struct ide_drive, n_selftest),                              \
-    STATE_BYTES(struct ide_drive, sector_buf), STATE_RAM(struct ide_drive, buf), STATE_U8(struct ide_drive, phase), STATE_U8(struct ide_drive, op), \
-    STATE_BOOL(struct ide_drive, dma), STATE_BOOL(struct ide_drive, careful), STATE_BOOL(struct ide_drive, failed), \
-    STATE_U64(struct ide_drive, lba), STATE_U32(struct ide_drive, left), STATE_U32(struct ide_drive, chunk),      \
-    STATE_U32(struct ide_drive, got), STATE_U32(struct ide_drive, block), STATE_U32(struct ide_drive, pos),       \
-    STATE_U32(struct ide_drive, end), STATE_U32(struct ide_drive, len), STATE_BYTES(struct ide_drive, cdb),       \
-    STATE_U32(struct ide_drive, byte_limit), STATE_U32(struct ide_drive, head), STATE_U8(struct ide_drive, sense_key), \
-    STATE_U8(struct ide_drive, asc), STATE_U8(struct ide_drive, ascq), STATE_BOOL(struct ide_drive, sense_valid), \
-    STATE_U32(struct ide_drive, sense_info), STATE_BOOL(struct ide_drive, ua_reset), STATE_BOOL(struct ide_drive, ua_media), \
-    STATE_U8(struct ide_drive, media_event), STATE_BOOL(struct ide_drive, tray_open), STATE_BOOL(struct ide_drive, locked), \
-    STATE_BYTES(struct ide_drive, pages), STATE_BOOL(struct ide_drive, wcache), STATE_U64(struct ide_drive, rq_off), STATE_U64(struct ide_drive, rq_len), \
-    STATE_U32(struct ide_drive, rq_buf), STATE_U8(struct ide_drive, rq_op), STATE_U8(struct ide_drive, rq_flags), \
-    STATE_BH(struct ide_drive, retry), STATE_HOST(struct ide_drive, req), STATE_HOST(struct ide_drive, iov),      \
-    STATE_HOST(struct ide_drive, cancelled)
+#define S_BH(f) STATE_BH(struct ide_drive, f)
+#define S_BOOL(f) STATE_BOOL(struct ide_drive, f)
+#define S_BYTES(f) STATE_BYTES(struct ide_drive, f)
+#define S_HOST(f) STATE_HOST(struct ide_drive, f)
+#define S_RAM(f) STATE_RAM(struct ide_drive, f)
+#define S_U32(f) STATE_U32(struct ide_drive, f)
+#define S_U64(f) STATE_U64(struct ide_drive, f)
+#define S_U8(f) STATE_U8(struct ide_drive, f)
+
+#define COMMON_STATE                                                                             \
+    S_HOST(ch), S_HOST(cd), S_HOST(serial_text), S_HOST(model_text), S_HOST(ver_text),           \
+    S_HOST(wcache_default), S_BYTES(features), S_BYTES(nsector), S_BYTES(lbal), S_BYTES(lbam),   \
+    S_BYTES(lbah), S_U8(device), S_U8(error), S_U8(status), S_U8(command), S_U8(prev_command),   \
+    S_BOOL(intrq), S_U8(mult), S_U8(xfer_mode), S_U8(power), S_U8(cur_heads), S_U8(cur_secs),    \
+    S_BOOL(lookahead), S_BOOL(revert), S_BOOL(smart), S_BOOL(smart_autosave),                    \
+    S_U64(max_sectors), S_U64(max_nonvolatile), S_BYTES(selftest), S_U8(n_selftest),             \
+    S_BYTES(sector_buf), S_RAM(buf), S_U8(phase), S_U8(op), S_BOOL(dma), S_BOOL(careful),        \
+    S_BOOL(failed), S_U64(lba), S_U32(left), S_U32(chunk), S_U32(got), S_U32(block), S_U32(pos), \
+    S_U32(end), S_U32(len), S_BYTES(cdb), S_U32(byte_limit), S_U32(head), S_U8(sense_key),       \
+    S_U8(asc), S_U8(ascq), S_BOOL(sense_valid), S_U32(sense_info), S_BOOL(ua_reset),             \
+    S_BOOL(ua_media), S_U8(media_event), S_BOOL(tray_open), S_BOOL(locked), S_BYTES(pages),      \
+    S_BOOL(wcache), S_U64(rq_off), S_U64(rq_len), S_U32(rq_buf), S_U8(rq_op), S_U8(rq_flags),    \
+    S_BH(retry), S_HOST(req), S_HOST(iov), S_HOST(cancelled)
 
 static const struct state hd_state[] = { COMMON_STATE, {} };
 static const struct state cd_state[] = {
-    COMMON_STATE, STATE_HOST(struct ide_drive, geo), STATE_HOST(struct ide_drive, rotation_rate), {}
+    COMMON_STATE, S_HOST(geo), S_HOST(rotation_rate), {}
 };
 
 const struct device_class ide_hd_class = {
-    .name = "ide-hd", .desc = "IDE hard disk", .version = 1, .size = sizeof(struct ide_drive), .bus = &ide_bus_class,
-    .props = hd_props, .state = hd_state, .realize = hd_realize, .unrealize = drive_unrealize, .reset = drive_reset,
-    .post_load = drive_post_load, .pre_save = drive_pre_save,
+    .name = "ide-hd",
+    .desc = "IDE hard disk",
+    .version = 1,
+    .size = sizeof(struct ide_drive),
+    .bus = &ide_bus_class,
+    .props = hd_props,
+    .state = hd_state,
+    .realize = hd_realize,
+    .unrealize = drive_unrealize,
+    .reset = drive_reset,
+    .post_load = drive_post_load,
+    .pre_save = drive_pre_save,
 };
 
-/* --- ide-cd -------------------------------------------------------------------------------------- */
+/* --- ide-cd ---------------------------------------------------------------------------------- */
 
 static bool cd_realize(struct device *d, GError **err)
 {
@@ -230,7 +240,16 @@ static bool cd_realize(struct device *d, GError **err)
 }
 
 const struct device_class ide_cd_class = {
-    .name = "ide-cd", .desc = "IDE CD/DVD-ROM drive", .version = 1, .size = sizeof(struct ide_drive),
-    .bus = &ide_bus_class, .props = cd_props, .state = cd_state, .realize = cd_realize, .unrealize = drive_unrealize,
-    .reset = drive_reset, .post_load = drive_post_load, .pre_save = drive_pre_save,
+    .name = "ide-cd",
+    .desc = "IDE CD/DVD-ROM drive",
+    .version = 1,
+    .size = sizeof(struct ide_drive),
+    .bus = &ide_bus_class,
+    .props = cd_props,
+    .state = cd_state,
+    .realize = cd_realize,
+    .unrealize = drive_unrealize,
+    .reset = drive_reset,
+    .post_load = drive_post_load,
+    .pre_save = drive_pre_save,
 };

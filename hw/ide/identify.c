@@ -1,9 +1,11 @@
 /* hw/ide/identify.c - IDENTIFY DEVICE and IDENTIFY PACKET DEVICE.
  *
- * Sheet: ATA/ATAPI-6 (T13/1410D) 8.15 and 8.16; words 105, 106, 108-111, 169, 209 and 217 from ATA-7 to ACS-2. */
+ * Sheet: ATA/ATAPI-6 (T13/1410D) 8.15 and 8.16; words 105, 106, 108-111, 169, 209 and 217 from
+ * ATA-7 to ACS-2. */
 #include "hw/ide/ide.h"
 
-static void put_text(uint8_t *w, const char *text, unsigned words) /* space padded, first letter in the high byte */
+/* Space padded; the first letter is in the high byte. */
+static void put_text(uint8_t *w, const char *text, unsigned words)
 {
     size_t n = strlen(text);
 

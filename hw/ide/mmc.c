@@ -1,7 +1,8 @@
 /* hw/ide/mmc.c - what a CD or DVD and its drive say of themselves.
  *
  * Sheet: MMC-5 (T10/1675D) 5 (features), 6 (commands); SPC-3 6.4 and 7.6 (INQUIRY).
- * Deviations: see atapi.c; the addresses of an emulated DVD's table of contents are given as for a CD. */
+ * Deviations: see atapi.c; the addresses of an emulated DVD's table of contents are given as for a
+ * CD. */
 #include "hw/ide/ide.h"
 
 enum { LEAD_OUT = 0xaa, ADR_CTL = 0x14 /* position; data track, recorded at once */ };
@@ -28,7 +29,7 @@ static void put_text(uint8_t *p, const char *text, size_t n)
     memcpy(p, text, MIN(strlen(text), n));
 }
 
-/* --- INQUIRY ------------------------------------------------------------------------------------- */
+/* --- INQUIRY --------------------------------------------------------------------------------- */
 
 static void inquiry_page(struct ide_drive *s)
 {
@@ -95,7 +96,7 @@ void mmc_inquiry(struct ide_drive *s)
     atapi_reply(s, 36, ld_be16(s->cdb + 3));
 }
 
-/* --- what is on the disc -------------------------------------------------------------------------- */
+/* --- what is on the disc --------------------------------------------------------------------- */
 
 static uint32_t toc_tracks(struct ide_drive *s, uint8_t *p, bool msf, uint8_t from)
 {
@@ -295,7 +296,7 @@ void mmc_read_dvd_structure(struct ide_drive *s)
     atapi_reply(s, n, ld_be16(s->cdb + 8));
 }
 
-/* --- the drive ------------------------------------------------------------------------------------ */
+/* --- the drive ------------------------------------------------------------------------------- */
 
 enum { PROFILE_CD_ROM = 0x0008, PROFILE_DVD_ROM = 0x0010 };
 

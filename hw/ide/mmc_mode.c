@@ -124,7 +124,8 @@ static bool set_page(struct ide_drive *s, const uint8_t *p, uint32_t size, bool 
         return true;
     }
     uint8_t now[32];
-    return (p[0] & 0x3f) == PAGE_CAPABILITIES && size == capabilities(s, now, false) && !memcmp(now + 2, p + 2, size - 2);
+    return (p[0] & 0x3f) == PAGE_CAPABILITIES && size == capabilities(s, now, false) &&
+           !memcmp(now + 2, p + 2, size - 2);
 }
 
 /* 0, or an additional sense code. */

@@ -1,7 +1,9 @@
 /* hw/ide/piix3_ide.c - the IDE function (1) of the Intel 82371SB PIIX3.
  *
- * Sheet: PIIX/PIIX3 (290550-002), 2.3 "PCI configuration registers - IDE interface", 2.4.4 "bus master IDE".
- * Deviations: timings are stored and without effect; the chip's slave timing register is there for both channels. */
+ * Sheet: PIIX/PIIX3 (290550-002), 2.3 "PCI configuration registers - IDE interface", 2.4.4 "bus
+ * master IDE".
+ * Deviations: timings are stored and without effect; the chip's slave timing register is there for
+ * both channels. */
 #include "hw/ide/bmdma.h"
 #include "hw/pci/pci.h"
 #include "vmm/core/vm.h"
@@ -117,7 +119,8 @@ static bool post_load(struct device *d)
     struct piix3_ide *s = piix3_of(d);
 
     update_ports(s);
-    return ide_channel_valid(&s->ch[0]) && ide_channel_valid(&s->ch[1]) && bmdma_valid(&s->bm[0]) && bmdma_valid(&s->bm[1]);
+    return ide_channel_valid(&s->ch[0]) && ide_channel_valid(&s->ch[1]) && bmdma_valid(&s->bm[0]) &&
+           bmdma_valid(&s->bm[1]);
 }
 
 static void describe(const struct device *d, GString *out)
@@ -138,8 +141,17 @@ static const struct pci_info piix3_ide_info = {
 };
 
 const struct device_class piix3_ide_class = {
-    .name = "piix3-ide", .desc = "PIIX3 IDE controller (two channels, bus master)", .version = 1,
-    .size = sizeof(struct piix3_ide), .bus = &pci_bus_class, .bus_info = &piix3_ide_info, .state = piix3_ide_state,
-    .realize = realize, .unrealize = unrealize, .reset = reset, .pre_save = pre_save, .post_load = post_load,
+    .name = "piix3-ide",
+    .desc = "PIIX3 IDE controller (two channels, bus master)",
+    .version = 1,
+    .size = sizeof(struct piix3_ide),
+    .bus = &pci_bus_class,
+    .bus_info = &piix3_ide_info,
+    .state = piix3_ide_state,
+    .realize = realize,
+    .unrealize = unrealize,
+    .reset = reset,
+    .pre_save = pre_save,
+    .post_load = post_load,
     .describe = describe,
 };

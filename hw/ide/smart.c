@@ -1,8 +1,8 @@
 /* hw/ide/smart.c - SMART of a disk that is well.
  *
  * Sheet: ATA/ATAPI-6 (T13/1410D) 8.55; attribute numbers by the vendors' custom.
- * Deviations: self-tests end at once and find nothing; no vendor-specific logs, no selective test; off-line collection always
- * reads as completed. */
+ * Deviations: self-tests end at once and find nothing; no vendor-specific logs, no selective test;
+ * off-line collection always reads as completed. */
 #include "hw/ide/ide.h"
 
 enum { LOG_DIRECTORY = 0x00, LOG_ERRORS = 0x01, LOG_SELFTEST = 0x06 };

@@ -1,4 +1,5 @@
-/* tests/hw/test_atapi.c - the CD/DVD drive: packets, reading, what it says of disc and drive, tray and medium.
+/* tests/hw/test_atapi.c - the CD/DVD drive: packets, reading, what it says of disc and drive, tray
+ * and medium.
  * From ATA/ATAPI-6 (PACKET), MMC-5 and ECMA-130. */
 #include "tests/hw/ide_bench.h"
 
@@ -18,8 +19,10 @@ static void send_packet(struct rig *r, const uint8_t *cdb, uint16_t limit, bool 
     pio_out(r, cdb, 12);
 }
 
-/* Run a packet command with data to the host by PIO; returns bytes; at the end *st is the status.  Blocks are counted. */
-static uint32_t packet(struct rig *r, const uint8_t *cdb, uint16_t limit, uint8_t *out, uint8_t *st, unsigned *blocks)
+/* Run a packet command with data to the host by PIO; returns bytes; at the end *st is the status.
+ * Blocks are counted. */
+static uint32_t packet(struct rig *r, const uint8_t *cdb, uint16_t limit, uint8_t *out, uint8_t *st,
+                       unsigned *blocks)
 {
     uint32_t n = 0;
 
@@ -81,7 +84,7 @@ static struct rig ready_cd(uint64_t size) /* past the unit attention of the rese
     return r;
 }
 
-/* --- transport ----------------------------------------------------------------------------------- */
+/* --- transport ------------------------------------------------------------------------------- */
 
 static void test_signature(void)
 {
@@ -135,7 +138,8 @@ static void test_read_pio(void)
         unsigned blocks;
         memset(buf, 0, 204800);
         /* a limit of 1 is treated as 2: a word is the least that moves */
-        g_assert_cmpuint(packet(&r, cdb, cases[i].limit == 1 ? 2 : cases[i].limit, buf, &st, &blocks), ==, 204800);
+        g_assert_cmpuint(packet(&r, cdb, cases[i].limit == 1 ? 2 : cases[i].limit, buf, &st, &blocks), ==,
+                         204800);
         g_assert_cmphex(st, ==, 0x40);
         g_assert_cmpmem(buf, 204800, r.disk->data + 7 * 2048, 204800);
         if (cases[i].limit != 100 && cases[i].limit != 0xfffe)
@@ -175,7 +179,7 @@ static void test_read_dma(void)
     rig_free(&r);
 }
 
-/* --- addresses and READ CD ------------------------------------------------------------------------- */
+/* --- addresses and READ CD ------------------------------------------------------------------- */
 
 static void test_bounds(void)
 {
@@ -202,7 +206,8 @@ static void test_bounds(void)
     rig_free(&r);
 }
 
-/* A sector's parity symbols are right when all code words sum to nothing, plain and weighted (ECMA-130 annex A). */
+/* A sector's parity symbols are right when all code words sum to nothing, plain and weighted
+ * (ECMA-130 annex A). */
 static uint8_t alpha(uint8_t v)
 {
     return (uint8_t) (v << 1 ^ (v & 0x80 ? 0x1d : 0));
@@ -233,7 +238,8 @@ static void check_ecc(const uint8_t *s)
     }
 }
 
-static uint32_t edc_by_the_book(const uint8_t *p, unsigned n) /* bit by bit, highest order of the polynomial first */
+static uint32_t edc_by_the_book(const uint8_t *p,
+                                unsigned n) /* bit by bit, highest order of the polynomial first */
 {
     uint32_t reg = 0, out = 0;
 
@@ -322,14 +328,16 @@ static void test_media_error(void)
     rig_free(&r);
 }
 
-/* --- the disc --------------------------------------------------------------------------------------- */
+/* --- the disc -------------------------------------------------------------------------------- */
 
 static void test_toc(void)
 {
     struct rig r = ready_cd(4500 * 2048);
 
     g_assert_cmpuint(RUN(&r, 0x43, 0, 0, 0, 0, 0, 0, 3, 0x24), ==, 20);
-    g_assert_cmpmem(buf, 20, ((const uint8_t[]){ 0, 18, 1, 1, 0, 0x14, 1, 0, 0, 0, 0, 0, 0, 0x14, 0xaa, 0, 0, 0, 0x11, 0x94 }), 20);
+    g_assert_cmpmem(buf, 20, ((const uint8_t[]){ 0, 18, 1, 1,    0,    0x14, 1, 0, 0,    0,
+                                                 0, 0,  0, 0x14, 0xaa, 0,    0, 0, 0x11, 0x94 }),
+                    20);
     RUN(&r, 0x43, 2, 0, 0, 0, 0, 0, 3, 0x24);
     g_assert_cmpmem(buf + 8, 4, "\0\0\2\0", 4);
     g_assert_cmpmem(buf + 16, 4, "\0\1\2\0", 4); /* lead-out: 4650 frames */
@@ -393,7 +401,7 @@ static void test_dvd(void)
     rig_free(&r);
 }
 
-/* --- the drive -------------------------------------------------------------------------------------- */
+/* --- the drive ------------------------------------------------------------------------------- */
 
 static void test_inquiry(void)
 {
@@ -488,14 +496,15 @@ static void test_mode(void)
     }
     SENSE(&r, 5, 0x1a, 0, 0x55, 0x10, 0, 0, 0, 0, 0, 0, 4);
     g_assert_cmpuint(RUN(&r, 0x55, 0x10), ==, 0);
-    send_packet(&r, (const uint8_t[12]){ 0x55, 0x10, 0, 0, 0, 0, 0, 0xff, 0xff }, 0xffff, false); /* the longest */
+    send_packet(&r, (const uint8_t[12]){ 0x55, 0x10, 0, 0, 0, 0, 0, 0xff, 0xff }, 0xffff,
+                false); /* the longest */
     for (unsigned i = 0; i < 0x8000; i++)
         outw(r.b, CMD0, 0xffff);
     g_assert_cmphex(status(&r) & ~1, ==, 0x40);
     rig_free(&r);
 }
 
-/* --- tray and medium -------------------------------------------------------------------------------- */
+/* --- tray and medium ------------------------------------------------------------------------- */
 
 static void event(struct rig *r, uint8_t code, uint8_t st)
 {

@@ -1,4 +1,5 @@
-/* tests/hw/test_ide.c - ATA disks: registers, PIO, LBA48, IDENTIFY, errors, settings.  From ATA/ATAPI-6. */
+/* tests/hw/test_ide.c - ATA disks: registers, PIO, LBA48, IDENTIFY, errors, settings.  From
+ * ATA/ATAPI-6. */
 #include "tests/hw/ide_bench.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ static void identify(struct rig *r, uint8_t *id)
     g_assert_cmphex(status(r), ==, 0x50);
 }
 
-/* --- registers ----------------------------------------------------------------------------------- */
+/* --- registers ------------------------------------------------------------------------------- */
 
 static void test_signature(void)
 {
@@ -137,12 +138,13 @@ static void test_hob(void)
     rig_free(&r);
 }
 
-/* --- IDENTIFY ------------------------------------------------------------------------------------ */
+/* --- IDENTIFY -------------------------------------------------------------------------------- */
 
 static void test_identify(void)
 {
-    struct rig r = rig_hd(64 * MiB, "serial=ABC123,model=My Disk,ver=9.9,wwn=0x5000c50015ea71aa,physical_block_size=4096,"
-                                    "rotation_rate=1");
+    struct rig r = rig_hd(
+        64 * MiB, "serial=ABC123,model=My Disk,ver=9.9,wwn=0x5000c50015ea71aa,physical_block_size=4096,"
+                  "rotation_rate=1");
     uint8_t id[512], sum = 0;
 
     identify(&r, id);
@@ -192,7 +194,7 @@ static void test_identify(void)
     rig_free(&r);
 }
 
-/* --- PIO ------------------------------------------------------------------------------------------- */
+/* --- PIO ------------------------------------------------------------------------------------- */
 
 static void test_read(void)
 {
@@ -299,7 +301,7 @@ static void test_multiple(void)
     rig_free(&r);
 }
 
-/* --- errors --------------------------------------------------------------------------------------- */
+/* --- errors ---------------------------------------------------------------------------------- */
 
 static void expect_error(struct rig *r, uint8_t error)
 {
@@ -311,8 +313,8 @@ static void expect_error(struct rig *r, uint8_t error)
 
 static uint32_t lba28(struct rig *r)
 {
-    return (inb(r->b, CMD0 + R_DEVICE) & 15u) << 24 | inb(r->b, CMD0 + R_LBAH) << 16 | inb(r->b, CMD0 + R_LBAM) << 8 |
-           inb(r->b, CMD0 + R_LBAL);
+    return (inb(r->b, CMD0 + R_DEVICE) & 15u) << 24 | inb(r->b, CMD0 + R_LBAH) << 16 |
+           inb(r->b, CMD0 + R_LBAM) << 8 | inb(r->b, CMD0 + R_LBAL);
 }
 
 static void test_bounds(void)
@@ -414,7 +416,7 @@ static void test_media_error(void)
     rig_free(&r);
 }
 
-/* --- settings -------------------------------------------------------------------------------------- */
+/* --- settings -------------------------------------------------------------------------------- */
 
 static void test_settings(void)
 {
@@ -521,7 +523,7 @@ static void test_smart(void)
     rig_free(&r);
 }
 
-/* --- geometry, properties, boot order --------------------------------------------------------------- */
+/* --- geometry, properties, boot order -------------------------------------------------------- */
 
 static void test_geometry(void)
 {
@@ -562,9 +564,19 @@ static void test_geometry(void)
 static void test_refused(void)
 {
     static const char *const bad[] = {
-        "unit=0", "drive=empty", "drive=ro", "drive=a,cyls=10", "drive=a,cyls=10,heads=17,secs=1", "drive=a,unit=2", "drive=a,unit=-2",
-        "drive=a,logical_block_size=4096", "drive=a,physical_block_size=1000", "drive=a,serial=123456789012345678901",
-        "drive=a,ver=123456789", "drive=a,model=12345678901234567890123456789012345678901", "drive=a,bus=ide.2",
+        "unit=0",
+        "drive=empty",
+        "drive=ro",
+        "drive=a,cyls=10",
+        "drive=a,cyls=10,heads=17,secs=1",
+        "drive=a,unit=2",
+        "drive=a,unit=-2",
+        "drive=a,logical_block_size=4096",
+        "drive=a,physical_block_size=1000",
+        "drive=a,serial=123456789012345678901",
+        "drive=a,ver=123456789",
+        "drive=a,model=12345678901234567890123456789012345678901",
+        "drive=a,bus=ide.2",
     };
     struct rig r = rig_new(16 * MiB);
 

@@ -1,4 +1,5 @@
-/* tests/hw/test_ide_dma.c - bus-master DMA, and what a hostile or broken guest does with it.  From "Programming Interface
+/* tests/hw/test_ide_dma.c - bus-master DMA, and what a hostile or broken guest does with it.  From
+ * "Programming Interface
  * for Bus Master IDE Controller" 1.0 and the PIIX3's datasheet. */
 #include "tests/hw/ide_bench.h"
 
@@ -138,7 +139,8 @@ static void test_lengths(void)
     rig_free(&r);
 }
 
-/* An endless table of the smallest regions, at the end of 64 KiB: it wraps, and the work ends with the transfer. */
+/* An endless table of the smallest regions, at the end of 64 KiB: it wraps, and the work ends with
+ * the transfer. */
 static void test_endless(void)
 {
     struct rig r = rig_hd(8 * MiB, NULL);
@@ -324,7 +326,8 @@ static void test_trim(void)
     rig_free(&r);
 }
 
-/* A snapshot in the middle of a PIO read, of a DMA that waits, and with a request that waits for the user. */
+/* A snapshot in the middle of a PIO read, of a DMA that waits, and with a request that waits for
+ * the user. */
 static void test_snapshot(void)
 {
     struct rig r = rig_hd(1 * MiB, NULL), q = rig_hd(1 * MiB, NULL);
