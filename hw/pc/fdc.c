@@ -4,11 +4,11 @@
  * that go to the disk, fdc_drive.c the drives.
  *
  * Deviations: AT mode with the PS/2 mode's SRA and SRB readable.  After RESET the DOR reads 0ch and implied
- * seeks are enabled, as SeaBIOS takes both for granted.  Seeks, rotation and missing media take
- * microseconds to a few milliseconds; the FIFO waits a second for a slow host before it overruns.  A
- * command for a drive that is absent, empty or not spinning ends with a missing address mark, where the
- * chip would wait for index pulses for ever.  Gaps, precompensation, head load and unload times, CRC errors
- * on purpose, power-down states, the FORMAT AND WRITE command and media that mix densities are not
+ * seeks are enabled: firmware for emulators, old SeaBIOS among it, takes that for granted.  Seeks,
+ * rotation and missing media take microseconds to a few milliseconds; the FIFO waits a second for a slow host
+ * before it overruns.  A command for a drive that is absent, empty or not spinning ends with a missing
+ * address mark, where the chip would wait for index pulses for ever.  Gaps, precompensation, head load and
+ * unload times, power-down states, the FORMAT AND WRITE command and media that mix densities are not
  * modelled. */
 #include "hw/pc/fdc_int.h"
 #include "vmm/core/vm.h"
