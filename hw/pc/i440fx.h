@@ -14,11 +14,11 @@ struct pci_bus *i440fx_bus(struct device *d);
  * 16 MiB, a multiple of 4 KiB; the data is copied.  Before the first reset; at most once. */
 bool i440fx_set_bios(struct device *d, const void *data, size_t len, GError **err);
 
-/* Where PCI memory is: between the end of RAM and the APICs below 4 GiB, and above all
- * RAM.  `last` is inclusive. */
 /* Make C0000h-FFFFFh RAM, as firmware leaves it, for a boot without firmware: from PHASE_RESET. */
 void i440fx_shadow_ram(struct device *d);
 
+/* Where PCI memory is: between the end of RAM and the APICs below 4 GiB, and above all
+ * RAM.  `last` is inclusive. */
 struct pci_hole {
     uint64_t base32, last32;
     uint64_t base64, last64;
