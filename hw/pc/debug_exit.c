@@ -1,7 +1,7 @@
 /* hw/pc/debug_exit.c - a port by which a test guest ends the process with a status of its choice.
  *
- * Writing v ends bantam with (v << 1) | 1: always odd, so that it is told from 0 (power-off) and from the codes
- * of our own.  The kernel passes only the low 8 bits of a status on.  QEMU has the same device.
+ * Writing v ends bantam with (v << 1) | 1: always odd, so that it is told from 0 (power-off) and from the
+ * codes of our own.  The kernel passes only the low 8 bits of a status on.  QEMU has the same device.
  *
  * Deviations: none. */
 #include "hw/catalog.h"

@@ -1,9 +1,10 @@
 /* hw/pc/debugcon.c - a debug console: whatever is written to its port goes to a chardev.
  *
- * Bochs' port e9h "hack", and SeaBIOS's debug port 402h.  Reading gives a signature by which firmware finds it.
+ * Bochs' port e9h "hack", and SeaBIOS's debug port 402h.  Reading gives a signature by which firmware
+ * finds it.
  *
- * Deviations: the port has no busy flag, and we never block.  What the chardev doesn't take at once waits in a
- * buffer; past that, bytes are lost and counted. */
+ * Deviations: the port has no busy flag, and we never block.  What the chardev doesn't take at once waits
+ * in a buffer; past that, bytes are lost and counted. */
 #include "hw/catalog.h"
 #include "vmm/char/chardev.h"
 #include "vmm/core/vm.h"
@@ -105,7 +106,8 @@ static const struct prop debugcon_props[] = {
     PROP_CHARDEV(struct debugcon, chardev), {}
 };
 static const struct state debugcon_state[] = {
-    STATE_HOST(struct debugcon, io), STATE_U32(struct debugcon, head), STATE_U32(struct debugcon, len, .max = BACKLOG),
+    STATE_HOST(struct debugcon, io), STATE_U32(struct debugcon, head),
+    STATE_U32(struct debugcon, len, .max = BACKLOG),
     STATE_U64(struct debugcon, lost), STATE_BYTES(struct debugcon, buf), {}
 };
 const struct device_class isa_debugcon_class = {

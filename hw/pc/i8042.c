@@ -1,14 +1,17 @@
 /* hw/pc/i8042.c - 8042 keyboard controller with an auxiliary (mouse) port, as in the IBM PS/2.
  *
- * Sheet: IBM Personal System/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller".
+ * Sheet: IBM Personal System/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device
+ * Controller".
  *
- * Theory: one output buffer (60h).  Replies of the controller come before bytes of the keyboard, those before the
- * mouse's.  A device's byte takes about a millisecond on its wire; here it is there at once, except after a read of
- * 60h: then nothing new appears for GAP_NS, so that a handler that chains to another finds the same byte there.
+ * Theory: one output buffer (60h).  Replies of the controller come before bytes of the keyboard, those
+ * before the mouse's.  A device's byte takes about a millisecond on its wire; here it is there at once,
+ * except after a read of 60h: then nothing new appears for GAP_NS, so that a handler that chains to
+ * another finds the same byte there.
  *
  * Deviations:
  * - The input buffer is taken at once: IBF is never seen.  No parity error, no timeout.
- * - No password (A4h says so, A5h is swallowed), no diagnostic dump (ACh), no polling of the input port (C1h, C2h).
+ * - No password (A4h says so, A5h is swallowed), no diagnostic dump (ACh), no polling of the input port
+ *   (C1h, C2h).
  * - A20 is a bit that masks nothing, see port92.c.
  * - Pulsing (F0h-FFh) acts on the reset line only. */
 #include "hw/catalog.h"
@@ -17,7 +20,8 @@
 #include "vmm/core/vm.h"
 
 enum { ST_OBF = 0x01, ST_SYS = 0x04, ST_A2 = 0x08, ST_INH = 0x10, ST_AUX_OBF = 0x20 };
-enum { CB_INT = 0x01, CB_AUX_INT = 0x02, CB_SYS = 0x04, CB_DISABLE = 0x10, CB_AUX_DISABLE = 0x20, CB_XLATE = 0x40 };
+enum { CB_INT = 0x01, CB_AUX_INT = 0x02, CB_SYS = 0x04, CB_DISABLE = 0x10, CB_AUX_DISABLE = 0x20,
+       CB_XLATE = 0x40 };
 enum { OUT_RESET = 0x01, OUT_A20 = 0x02, OUT_INT = 0x10, OUT_AUX_INT = 0x20, OUT_LINES = 0xcc };
 enum { GAP_NS = 500000 };
 
@@ -297,7 +301,8 @@ static bool i8042_realize(struct device *d, GError **err)
     region_init_io(&s->data_io, "i8042-data", &data_ops, s, 1);
     region_init_io(&s->cmd_io, "i8042-command", &cmd_ops, s, 1);
     return isa_claim_irq(d, &s->irq, 1, err) && isa_claim_irq(d, &s->aux_irq, 12, err) &&
-           space_add(&d->vm->pio, &s->data_io, 0x60, 0, err) && space_add(&d->vm->pio, &s->cmd_io, 0x64, 0, err);
+           space_add(&d->vm->pio, &s->data_io, 0x60, 0, err) &&
+           space_add(&d->vm->pio, &s->cmd_io, 0x64, 0, err);
 }
 
 static void i8042_unrealize(struct device *d)
@@ -324,8 +329,9 @@ static void i8042_describe(const struct device *d, GString *text)
 {
     const struct i8042 *s = container_of(d, struct i8042, dev);
 
-    g_string_append_printf(text, "command byte %02x, output %s, keyboard: set %u, %s; mouse: id %u, %s\n", s->ram[0],
-                           s->obf ? "full" : "empty", s->kbd.set, s->kbd.scanning ? "scanning" : "disabled",
+    g_string_append_printf(text, "command byte %02x, output %s, keyboard: set %u, %s; mouse: id %u, %s\n",
+                           s->ram[0], s->obf ? "full" : "empty", s->kbd.set,
+                           s->kbd.scanning ? "scanning" : "disabled",
                            s->mouse.id, s->mouse.enabled ? "reporting" : "disabled");
 }
 
@@ -341,5 +347,6 @@ static const struct state i8042_state[] = {
 const struct device_class i8042_class = {
     .name = "i8042", .desc = "keyboard controller with PS/2 keyboard and mouse", .version = 1,
     .size = sizeof(struct i8042), .internal = true, .state = i8042_state, .realize = i8042_realize,
-    .unrealize = i8042_unrealize, .reset = i8042_reset, .post_load = i8042_post_load, .describe = i8042_describe,
+    .unrealize = i8042_unrealize, .reset = i8042_reset, .post_load = i8042_post_load,
+    .describe = i8042_describe,
 };

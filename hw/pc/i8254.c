@@ -3,15 +3,16 @@
  * Sheets: Intel 231164 "8254 Programmable Interval Timer", headings Control Word, Read Operations, Mode
  * Definitions; Intel 290550 "82371SB (PIIX3)", register NMISC (61h).
  *
- * Theory: nothing counts.  Each counter keeps the clock at which its counting element was loaded and with what;
- * OUT and the count are worked out from the virtual time when someone looks.  Only OUT0's rising edges need a
- * timer, as they are IRQ 0.
+ * Theory: nothing counts.  Each counter keeps the clock at which its counting element was loaded and with
+ * what; OUT and the count are worked out from the virtual time when someone looks.  Only OUT0's rising
+ * edges need a timer, as they are IRQ 0.
  *
  * Deviations:
  * - IRQ 0's falling edge is delivered together with the following rising edge (or an access): a PC looks at
  *   rising edges only, and one timer event a period is enough.
  * - Edges less than MIN_EDGE_NS apart are thinned out, so that a guest can't spin the host.
- * - After reset, where the sheet leaves everything undefined, the counters are in mode 0 without a count: silent.
+ * - After reset, where the sheet leaves everything undefined, the counters are in mode 0 without a count:
+ *   silent.
  * - The count 1 in modes 2 and 3, illegal in the sheet, leaves OUT steady.
  * - While a gate is low or a counter waits for its trigger, the count holds still at the last value.
  * - No parity or IOCHK# source: bits 6 and 7 of port 61h read 0.  Bit 4 toggles every 18 clocks (15.1 us), as
@@ -25,7 +26,8 @@
 enum { CTRL_SC = 0xc0, CTRL_RW = 0x30, CTRL_READ_BACK = 0xc0, RB_NO_COUNT = 0x20, RB_NO_STATUS = 0x10 };
 enum { STATUS_OUT = 0x80, STATUS_NULL = 0x40 };
 enum { RW_LSB = 1, RW_MSB = 2, RW_BOTH = 3 };
-enum { P61_GATE2 = 0x01, P61_DATA = 0x02, P61_RW = 0x0f, P61_REFRESH = 0x10, P61_OUT2 = 0x20, REFRESH_CLKS = 18 };
+enum { P61_GATE2 = 0x01, P61_DATA = 0x02, P61_RW = 0x0f, P61_REFRESH = 0x10, P61_OUT2 = 0x20 };
+enum { REFRESH_CLKS = 18 };
 enum { MIN_EDGE_NS = 100000, MAX_BACKLOG = 4096 };
 
 struct counter {
@@ -111,7 +113,8 @@ static void catch_up(struct counter *c, int64_t t)
         return;
     int64_t e = (int64_t) c->reload_at - (int64_t) c->start;
     bool whole = c->mode == 2 || e % c->n == 0;
-    c->start = c->reload_at - (whole ? 0 : high_part(c, c->cr)); /* as if the high half had had the new length */
+    /* in mid-period as if the high half had had the new length */
+    c->start = c->reload_at - (whole ? 0 : high_part(c, c->cr));
     c->n = c->cr;
     c->null_count = false;
 }
@@ -287,7 +290,7 @@ static void write_counter(struct counter *c, uint8_t v, int64_t t)
 
 /* --- IRQ 0 ------------------------------------------------------------------------------------------ */
 
-/* The next rising edge of OUT0 after clock t, every stride-th one of a running wave; -1: none.  c is synced. */
+/* The next rising edge of OUT0 after clock t, every stride-th one of a running wave; -1: none. */
 static int64_t next_edge(const struct counter *c, uint32_t stride, int64_t t)
 {
     int64_t start = (int64_t) c->start;
@@ -429,7 +432,7 @@ static void pit_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
         pit_control(s, (uint8_t) val, t);
     else
         write_counter(&s->c[n], (uint8_t) val, t);
-    if (n == 0 && !(off == 3 && !(val & CTRL_RW))) { /* what was lost at the old rate is not owed at the new one */
+    if (n == 0 && !(off == 3 && !(val & CTRL_RW))) { /* what was lost at the old rate is not owed now */
         s->lost = 0;
         arm_retry(s);
         update_irq(s, t);
@@ -474,7 +477,8 @@ static void port61_write(void *opaque, uint64_t off, uint64_t val, unsigned size
 }
 static const struct region_ops port61_ops = { port61_read, port61_write, .min = 1, .max = 1 };
 
-void i8254_set_speaker(struct device *pit, void (*change)(void *opaque, const struct pit_tone *tone), void *opaque)
+void i8254_set_speaker(struct device *pit, void (*change)(void *opaque, const struct pit_tone *tone),
+                       void *opaque)
 {
     struct pit *s = container_of(pit, struct pit, dev);
 
@@ -489,7 +493,8 @@ static void pit_reset(struct device *d)
     struct pit *s = container_of(d, struct pit, dev);
 
     for (unsigned i = 0; i < 3; i++)
-        s->c[i] = (struct counter){ .ctl = RW_BOTH << 4, .rw = RW_BOTH, .gate = i != 2, .null_count = true, .n = 65536 };
+        s->c[i] = (struct counter){ .ctl = RW_BOTH << 4, .rw = RW_BOTH, .gate = i != 2,
+                                    .null_count = true, .n = 65536 };
     s->ctl61 = 0;
     s->lost = 0;
     timer_stop(&s->retry);
@@ -558,7 +563,8 @@ static const struct prop pit_props[] = {
 };
 
 static const struct state counter_state[] = {
-    STATE_U8(struct counter, ctl, .max = 0x3f), STATE_U8(struct counter, mode, .max = 5), STATE_U8(struct counter, bcd, .max = 1),
+    STATE_U8(struct counter, ctl, .max = 0x3f), STATE_U8(struct counter, mode, .max = 5),
+    STATE_U8(struct counter, bcd, .max = 1),
     STATE_U8(struct counter, rw, .max = 3), STATE_BOOL(struct counter, gate),
     STATE_BOOL(struct counter, write_msb), STATE_BOOL(struct counter, read_msb),
     STATE_U8(struct counter, lsb), STATE_BOOL(struct counter, null_count),
@@ -571,7 +577,8 @@ static const struct state counter_state[] = {
 };
 static const struct state pit_state[] = {
     STATE_HOST(struct pit, io), STATE_HOST(struct pit, port61), STATE_IRQ(struct pit, irq),
-    STATE_TIMER(struct pit, edge), STATE_TIMER(struct pit, retry), STATE_STRUCTS(struct pit, c, counter_state),
+    STATE_TIMER(struct pit, edge), STATE_TIMER(struct pit, retry),
+    STATE_STRUCTS(struct pit, c, counter_state),
     STATE_U8(struct pit, ctl61), STATE_U32(struct pit, stride, .max = 65536),
     STATE_U32(struct pit, lost, .max = MAX_BACKLOG), STATE_HOST(struct pit, speaker),
     STATE_HOST(struct pit, speaker_opaque), {}

@@ -2,8 +2,9 @@
  *
  * Sheet: Intel 290550 "82371SB (PIIX3)", Port 92 Register.
  *
- * Deviations: the A20 gate is a bit that can be set and read and masks nothing: KVM has no A20 line, and A20 is always
- * on, as it is after every firmware.  Bits 7, 6 (fixed disk light) and 3 (password lock) are kept and do nothing. */
+ * Deviations: the A20 gate is a bit that can be set and read and masks nothing: KVM has no A20 line, and
+ * A20 is always on, as it is after every firmware.  Bits 7, 6 (fixed disk light) and 3 (password lock) are
+ * kept and do nothing. */
 #include "hw/catalog.h"
 #include "hw/pc/i8042.h"
 #include "vmm/core/vm.h"

@@ -1,6 +1,7 @@
 /* hw/pc/ps2.h - PS/2 keyboard and mouse, as the 8042 sees them: bytes in, bytes out.
  *
- * The 8042 embeds both, and names them in its state table.  `notify` is called when there is something to fetch. */
+ * The 8042 embeds both, and names them in its state table.  `notify` is called when there is something to
+ * fetch. */
 #ifndef BANTAM_HW_PC_PS2_H
 #define BANTAM_HW_PC_PS2_H
 

@@ -1,14 +1,15 @@
 /* hw/pc/ps2kbd.c - PS/2 keyboard (101/102 keys and the later ones), scan code sets 1, 2 and 3.
  *
- * Sheet: IBM Personal System/2 Hardware Interface Technical Reference, "Keyboard (101/102-Key)": commands from the
- * system, scan code tables, key types of set 3.
+ * Sheet: IBM Personal System/2 Hardware Interface Technical Reference, "Keyboard (101/102-Key)": commands
+ * from the system, scan code tables, key types of set 3.
  *
  * The host's own key repetition is ignored: the keyboard repeats by itself, at the rate that the guest sets.
  *
  * Deviations:
- * - The grey keys send no artificial shift codes around theirs when Num Lock or a shift key is on: the E0h before
- *   them tells them from the key pad's.
- * - After an overrun the break codes that were lost are sent when the queue has drained, so that no key sticks.
+ * - The grey keys send no artificial shift codes around theirs when Num Lock or a shift key is on: the E0h
+ *   before them tells them from the key pad's.
+ * - After an overrun the break codes that were lost are sent when the queue has drained, so that no key
+ *   sticks.
  * - A key is not repeated while the guest has not yet fetched the last code: a slow guest gets no backlog.
  * - Self test takes no time. */
 #include "hw/pc/ps2.h"
@@ -87,7 +88,8 @@ static unsigned sequence(const struct ps2kbd *k, unsigned key, bool down, bool a
     const struct key *c = &keys[key];
 
     if (k->set == 3) {
-        if (!c->set3 || (!down && !(k->type[c->set3] & T_BREAK)) || (again && !(k->type[c->set3] & T_TYPEMATIC)))
+        uint8_t type = k->type[c->set3];
+        if (!c->set3 || (!down && !(type & T_BREAK)) || (again && !(type & T_TYPEMATIC)))
             return 0;
         return put_code(seq, 0, c->set3, down);
     }
@@ -180,9 +182,9 @@ static void default_types(struct ps2kbd *k)
 {
     static const uint8_t make_break[] = { 0x11, 0x12, 0x14, 0x19, 0x59, 0x8b, 0x8c, 0x8d };
     static const uint8_t make_only[] = {
-        0x07, 0x08, 0x0f, 0x17, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x47, 0x4f, 0x56, 0x5e, 0x57, 0x5f, 0x62, 0x39, 0x58,
-        0x67, 0x6e, 0x65, 0x6f, 0x6d, 0x76, 0x77, 0x7e, 0x84, 0x79, 0x6c, 0x75, 0x7d, 0x6b, 0x73, 0x74, 0x69, 0x72,
-        0x7a, 0x70, 0x71,
+        0x07, 0x08, 0x0f, 0x17, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x47, 0x4f, 0x56, 0x5e, 0x57, 0x5f, 0x62,
+        0x39, 0x58, 0x67, 0x6e, 0x65, 0x6f, 0x6d, 0x76, 0x77, 0x7e, 0x84, 0x79, 0x6c, 0x75, 0x7d, 0x6b,
+        0x73, 0x74, 0x69, 0x72, 0x7a, 0x70, 0x71,
     };
 
     memset(k->type, T_TYPEMATIC, sizeof k->type);
@@ -356,7 +358,8 @@ bool ps2_out_valid(const struct ps2_out *o)
 }
 
 const struct state ps2_out_state[] = {
-    STATE_HOST(struct ps2_out, notify), STATE_HOST(struct ps2_out, opaque), STATE_BYTES(struct ps2_out, reply),
+    STATE_HOST(struct ps2_out, notify), STATE_HOST(struct ps2_out, opaque),
+    STATE_BYTES(struct ps2_out, reply),
     STATE_U8(struct ps2_out, n_reply, .max = PS2_REPLY), STATE_BYTES(struct ps2_out, data),
     STATE_U8(struct ps2_out, head, .max = PS2_QUEUE), STATE_U8(struct ps2_out, len, .max = PS2_QUEUE + 1),
     STATE_U8(struct ps2_out, last), {}
@@ -365,7 +368,8 @@ const struct state ps2_out_state[] = {
 const struct state ps2kbd_state[] = {
     STATE_HOST(struct ps2kbd, dev), STATE_HOST(struct ps2kbd, input), STATE_TIMER(struct ps2kbd, repeat),
     STATE_STRUCT(struct ps2kbd, out, ps2_out_state), STATE_U8(struct ps2kbd, arg),
-    STATE_U8(struct ps2kbd, set, .max = 3), STATE_BOOL(struct ps2kbd, scanning), STATE_BOOL(struct ps2kbd, overrun),
+    STATE_U8(struct ps2kbd, set, .max = 3), STATE_BOOL(struct ps2kbd, scanning),
+    STATE_BOOL(struct ps2kbd, overrun),
     STATE_U8(struct ps2kbd, leds, .max = 7), STATE_U8(struct ps2kbd, rate, .max = 0x7f),
     STATE_U8(struct ps2kbd, repeating), STATE_BYTES(struct ps2kbd, down), STATE_BYTES(struct ps2kbd, told),
     STATE_BYTES(struct ps2kbd, type), {}

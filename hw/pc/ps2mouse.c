@@ -1,12 +1,13 @@
 /* hw/pc/ps2mouse.c - PS/2 mouse: standard, with a wheel (IntelliMouse), with five buttons (Explorer).
  *
- * Sheets: IBM Personal System/2 Hardware Interface Technical Reference, "Auxiliary Device Commands"; Microsoft's
- * description of the wheel ("3-wheel data format") for the sample rates that switch it on.
+ * Sheets: IBM Personal System/2 Hardware Interface Technical Reference, "Auxiliary Device Commands";
+ * Microsoft's description of the wheel ("3-wheel data format") for the sample rates that switch it on.
  *
  * Deviations:
  * - Movement beyond what a packet holds is sent in the next packet: the overflow bits are never set.
  * - The resolution is kept and reported, and does not scale: the host's pointer has its own.
  * - A change of a button is sent at once, even within the sample period, so that a short click is never lost.
+ * - Resend (FEh) repeats the last byte, not the last packet.
  * - Self test takes no time. */
 #include "hw/pc/ps2.h"
 
@@ -147,9 +148,11 @@ static void argument(struct ps2mouse *m, uint8_t cmd, uint8_t v)
 
 static void status(struct ps2mouse *m)
 {
-    ps2_reply(&m->out, (uint8_t) ((m->remote ? 0x40 : 0) | (m->enabled ? 0x20 : 0) | (m->twice ? 0x10 : 0) |
-                                  (m->buttons & BTN_MASK_LEFT ? 4 : 0) | (m->buttons & BTN_MASK_MIDDLE ? 2 : 0) |
-                                  (m->buttons & BTN_MASK_RIGHT ? 1 : 0)));
+    unsigned b = (m->buttons & BTN_MASK_LEFT ? 4 : 0) | (m->buttons & BTN_MASK_MIDDLE ? 2 : 0) |
+                 (m->buttons & BTN_MASK_RIGHT ? 1 : 0);
+
+    b |= (m->remote ? 0x40 : 0) | (m->enabled ? 0x20 : 0) | (m->twice ? 0x10 : 0);
+    ps2_reply(&m->out, (uint8_t) b);
     ps2_reply(&m->out, m->resolution);
     ps2_reply(&m->out, m->rate);
 }
@@ -247,12 +250,16 @@ bool ps2mouse_post_load(struct ps2mouse *m)
 }
 
 const struct state ps2mouse_state[] = {
-    STATE_HOST(struct ps2mouse, dev), STATE_HOST(struct ps2mouse, input), STATE_TIMER(struct ps2mouse, sample),
-    STATE_STRUCT(struct ps2mouse, out, ps2_out_state), STATE_U8(struct ps2mouse, arg), STATE_U8(struct ps2mouse, id),
-    STATE_BOOL(struct ps2mouse, remote), STATE_BOOL(struct ps2mouse, wrap), STATE_BOOL(struct ps2mouse, enabled),
+    STATE_HOST(struct ps2mouse, dev), STATE_HOST(struct ps2mouse, input),
+    STATE_TIMER(struct ps2mouse, sample),
+    STATE_STRUCT(struct ps2mouse, out, ps2_out_state), STATE_U8(struct ps2mouse, arg),
+    STATE_U8(struct ps2mouse, id),
+    STATE_BOOL(struct ps2mouse, remote), STATE_BOOL(struct ps2mouse, wrap),
+    STATE_BOOL(struct ps2mouse, enabled),
     STATE_BOOL(struct ps2mouse, twice), STATE_BOOL(struct ps2mouse, bad),
     STATE_U8(struct ps2mouse, resolution, .max = 3), STATE_U8(struct ps2mouse, rate, .max = 200),
     STATE_BYTES(struct ps2mouse, knock), STATE_U8(struct ps2mouse, buttons, .max = 0x1f),
-    STATE_U8(struct ps2mouse, sent, .max = 0x1f), STATE_U32(struct ps2mouse, dx), STATE_U32(struct ps2mouse, dy),
+    STATE_U8(struct ps2mouse, sent, .max = 0x1f), STATE_U32(struct ps2mouse, dx),
+    STATE_U32(struct ps2mouse, dy),
     STATE_U32(struct ps2mouse, dz), {}
 };

@@ -1,7 +1,7 @@
 /* hw/pc/pvpanic.c - the port by which a guest's kernel tells that it has panicked.
  *
- * Source: QEMU docs/specs/pvpanic (the interface); Linux drivers/misc/pvpanic uses it, and finds it by ACPI's QEMU0001.
- * Reading gives the events that the device understands; writing one of them reports it.
+ * Source: QEMU docs/specs/pvpanic (the interface); Linux drivers/misc/pvpanic uses it, and finds it by
+ * ACPI's QEMU0001. Reading gives the events that the device understands; writing one of them reports it.
  *
  * Deviations: none. */
 #include "hw/catalog.h"

@@ -2,8 +2,8 @@
  *
  * Addresses and interrupts are the PC/AT's; the chip is in uart.c.
  *
- * Deviations: with out2-gate=off the interrupt does not pass through OUT2's gate.  The cards have that gate, but some
- * teaching kernels, written for an emulator without it, never set OUT2. */
+ * Deviations: with out2-gate=off the interrupt does not pass through OUT2's gate.  The cards have that
+ * gate, but some teaching kernels, written for an emulator without it, never set OUT2. */
 #include "hw/catalog.h"
 #include "hw/pc/uart.h"
 #include "vmm/core/vm.h"
@@ -49,7 +49,9 @@ static uint32_t free_index(struct vm *vm)
 
 static bool serial_realize(struct device *d, GError **err)
 {
-    static const struct { uint16_t iobase, irq; } std[] = { { 0x3f8, 4 }, { 0x2f8, 3 }, { 0x3e8, 4 }, { 0x2e8, 3 } };
+    static const struct {
+        uint16_t iobase, irq;
+    } std[N_PORTS] = { { 0x3f8, 4 }, { 0x2f8, 3 }, { 0x3e8, 4 }, { 0x2e8, 3 } };
     struct serial *s = container_of(d, struct serial, dev);
 
     if (s->index == UNSET)

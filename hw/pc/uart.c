@@ -3,15 +3,17 @@
  * Sheet: National Semiconductor PC16550D (1995), section 8 Registers; figures in brackets are its headings.
  *
  * Theory: the line has no speed of its own: a character leaves when the chardev takes it and arrives when the
- * receiver has room for it.  A chardev without room is a slow line: TSR stays full, then the FIFO fills, and THRE and
- * TEMT tell, so that a guest that looks at them loses nothing.  A chardev with input finds no more room than there is
- * in the receiver, so that nothing piles up here, and a line from outside never overruns.
+ * receiver has room for it.  A chardev without room is a slow line: TSR stays full, then the FIFO fills,
+ * and THRE and TEMT tell, so that a guest that looks at them loses nothing.  A chardev with input finds no
+ * more room than there is in the receiver, so that nothing piles up here, and a line from outside never
+ * overruns.
  *
  * Deviations:
- * - Baud rate, word length and parity go to the chardev and set the character time of the receive timeout; they
- *   don't slow down the data, nor mask a character to 5 bits.
+ * - Baud rate, word length and parity go to the chardev and set the character time of the receive timeout;
+ *   they don't slow down the data, nor mask a character to 5 bits.
  * - PE and FE never occur, except in a guest that looks at them after a break, which sets BI alone.
- * - The modem inputs CTS, DSR and DCD are active while a chardev is plugged in, and RI is not: a null modem cable.
+ * - The modem inputs CTS, DSR and DCD are active while a chardev is plugged in, and RI is not: a null
+ *   modem cable.
  * - A divisor of 0 is taken as 1 for the timeout, and not passed on. */
 #include "hw/pc/uart.h"
 
@@ -78,8 +80,8 @@ static int64_t char_time(const struct uart *u)
     return (int64_t) bits * 16 * MAX(u->divisor, 1) * NS_PER_SEC / XTAL;
 }
 
-/* [FIFO interrupt mode]: four character times since a character came or was read.  The timer is let run out and
- * then looks at rx_time, so that the data path needs not move it for each character. */
+/* [FIFO interrupt mode]: four character times since a character came or was read.  The timer is let run
+ * out and then looks at rx_time, so that the data path needs not move it for each character. */
 static void arm_timeout(struct uart *u)
 {
     u->rx_time = (uint64_t) clock_now(u->dev->vm);
@@ -470,14 +472,16 @@ bool uart_post_load(struct uart *u)
 
 void uart_describe(const struct uart *u, GString *text)
 {
-    g_string_append_printf(text, "%u baud, IER %02x LCR %02x MCR %02x LSR %02x MSR %02x, FIFO %s, %u in, %u out\n",
+    g_string_append_printf(text,
+                           "%u baud, IER %02x LCR %02x MCR %02x LSR %02x MSR %02x, FIFO %s, %u in, %u out\n",
                            u->divisor ? XTAL / 16 / u->divisor : 0, u->ier, u->lcr, u->mcr, u->lsr, u->msr,
                            fifo(u) ? "on" : "off", u->rx_len, u->tx_len + u->tsr_full);
 }
 
 const struct state uart_state[] = {
     STATE_HOST(struct uart, dev), STATE_HOST(struct uart, chr), STATE_HOST(struct uart, out2_gates),
-    STATE_HOST(struct uart, starved), STATE_HOST(struct uart, resume), STATE_IRQ(struct uart, irq), STATE_TIMER(struct uart, timeout),
+    STATE_HOST(struct uart, starved), STATE_HOST(struct uart, resume), STATE_IRQ(struct uart, irq),
+    STATE_TIMER(struct uart, timeout),
     STATE_U8(struct uart, ier, .max = 0x0f), STATE_U8(struct uart, fcr), STATE_U8(struct uart, lcr),
     STATE_U8(struct uart, mcr, .max = 0x1f), STATE_U8(struct uart, lsr), STATE_U8(struct uart, msr),
     STATE_U8(struct uart, scr), STATE_U8(struct uart, rbr), STATE_U16(struct uart, divisor),
@@ -485,6 +489,7 @@ const struct state uart_state[] = {
     STATE_BYTES(struct uart, rx), STATE_BYTES(struct uart, rx_err),
     STATE_U8(struct uart, rx_head, .max = UART_FIFO - 1), STATE_U8(struct uart, rx_len, .max = UART_FIFO),
     STATE_BYTES(struct uart, tx), STATE_U8(struct uart, tx_head, .max = UART_FIFO - 1),
-    STATE_U8(struct uart, tx_len, .max = UART_FIFO), STATE_U8(struct uart, tsr), STATE_BOOL(struct uart, tsr_full),
+    STATE_U8(struct uart, tx_len, .max = UART_FIFO), STATE_U8(struct uart, tsr),
+    STATE_BOOL(struct uart, tsr_full),
     STATE_U64(struct uart, rx_time), {}
 };

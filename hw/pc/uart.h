@@ -1,7 +1,7 @@
 /* hw/pc/uart.h - the 16550A by itself, for whatever bus carries it.
  *
- * The owner embeds it, connects `irq`, calls uart_init() from realize and uart_clear() from unrealize, and names it in
- * its state table by STATE_STRUCT(struct x, uart, uart_state).  Everything under the VM lock. */
+ * The owner embeds it, connects `irq`, calls uart_init() from realize and uart_clear() from unrealize, and
+ * names it in its state table by STATE_STRUCT(struct x, uart, uart_state).  Everything under the VM lock. */
 #ifndef BANTAM_HW_PC_UART_H
 #define BANTAM_HW_PC_UART_H
 

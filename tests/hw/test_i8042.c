@@ -345,7 +345,8 @@ static void test_overrun(void)
     }
     input_key(b->vm, KEY_B, true);
     cmd(0xae);
-    expect("1c f0 1c 1c f0 1c 1c f0 1c 1c f0 1c 1c f0 1c 1c 0 f0 1c"); /* 16, overrun, and no key is left down */
+    expect("1c f0 1c 1c f0 1c 1c f0 1c 1c f0 1c 1c f0 1c 1c 0 f0 1c");
+    /* that was: 16, overrun, and no key is left down */
     input_key(b->vm, KEY_B, false);
     expect("");
     tap(KEY_B, "32", "f0 32");

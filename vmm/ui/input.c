@@ -1,7 +1,7 @@
 /* vmm/ui/input.c - input events find their device; key names; combinations that are typed by themselves.
  *
- * Combinations wait for one another: one is pressed, held, released, and as long again passes before the next, so
- * that a guest that is slow to look sees every one. */
+ * Combinations wait for one another: one is pressed, held, released, and as long again passes before the
+ * next, so that a guest that is slow to look sees every one. */
 #include "vmm/ui/input.h"
 #include "vmm/core/vm.h"
 #include "vmm/ui/keynames.h"
