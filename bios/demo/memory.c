@@ -19,7 +19,7 @@ extern char end[];
 
 static const char *type_name(uint32_t type)
 {
-    static const char *const names[] = { "?", "free", "reserved", "ACPI tables", "ACPI state", "bad" };
+    static const char *const names[] = { "?", "free", "reserved", "ACPI", "ACPI NVS", "bad" };
 
     return names[type < 6 ? type : 2];
 }
