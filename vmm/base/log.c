@@ -57,6 +57,20 @@ void log_enable(struct log *log, const char *glob)
     g_mutex_unlock(&log->mutex);
 }
 
+void log_disable(struct log *log, const char *glob)
+{
+    g_mutex_lock(&log->mutex);
+    for (unsigned i = log->patterns->len; i--;)
+        if (!strcmp(log->patterns->pdata[i], glob))
+            g_ptr_array_remove_index(log->patterns, i);
+    for (GList *l = log->tracers.head; l; l = l->next) {
+        struct tracer *t = l->data;
+        if (g_pattern_match_simple(glob, t->name))
+            t->on = false;
+    }
+    g_mutex_unlock(&log->mutex);
+}
+
 void tracer_init(struct tracer *t, struct log *log, const char *name)
 {
     *t = (struct tracer){ .name = name, .log = log };

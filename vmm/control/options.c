@@ -261,5 +261,6 @@ bool options_apply_log(const struct options *o, struct vm *vm, GError **err)
     for (unsigned i = 0; i < o->traces->len; i++)
         log_enable(&vm->log, o->traces->pdata[i]);
     vm->globals = o->globals;
+    vm->uuid = o->pc.uuid;
     return true;
 }

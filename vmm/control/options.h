@@ -85,7 +85,7 @@ void options_free(struct options *o);
 /* Open the chardevs and drives, and put them where they belong: pc.serial[], pc.debugcon, pc.ide[], pc.floppy[]. */
 bool options_open_chardevs(struct options *o, struct vm *vm, GError **err);
 bool options_open_drives(struct options *o, struct vm *vm, GError **err);
-/* log_enable() for -trace, -D, -d; and the globals, into the VM. */
+/* log_enable() for -trace, -D, -d; and the globals and the UUID, into the VM. */
 bool options_apply_log(const struct options *o, struct vm *vm, GError **err);
 /* Make every -device, in order.  After pc_create(). */
 bool options_create_devices(struct options *o, struct vm *vm, GError **err);

@@ -48,6 +48,8 @@ struct accel_ops {
     void (*drain)(void *opaque);
     /* Registers of the CPU whose access is being handled; false: none is.  May be NULL. */
     bool (*gprs)(void *opaque, struct cpu_gprs *regs, bool set);
+    void (*describe_irqchip)(void *opaque, GString *out);   /* main thread, no lock held; may be NULL */
+    int (*cpu_thread)(void *opaque, unsigned cpu);          /* thread id, 0: not started, -1: no such CPU; may be NULL */
 };
 
 /* Callbacks around the life of a VM; see vm_add_notifier. */
@@ -77,6 +79,7 @@ enum { /* vm->requests */
 
 struct vm {
     char *name;
+    const char *uuid;   /* -uuid, not owned; NULL: none */
     char *firmware_path; /* -L directories and the built-in ones, ':' between; NULL: built-in only; owned */
     struct log log;
     struct tracer trace; /* "vm" */

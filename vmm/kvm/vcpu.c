@@ -422,7 +422,20 @@ static bool op_gprs(void *opaque, struct cpu_gprs *regs, bool set)
     return set ? kvm_set_gprs(k, k->current->index, regs) : kvm_get_gprs(k, k->current->index, regs);
 }
 
+static void op_describe_irqchip(void *opaque, GString *out)
+{
+    kvm_describe_irqchip(opaque, out);
+}
+
+static int op_cpu_thread(void *opaque, unsigned cpu)
+{
+    const struct kvm *k = opaque;
+
+    return cpu < k->n_cpus ? kvm_cpu_thread_id(k, cpu) : -1;
+}
+
 const struct accel_ops kvm_accel_ops = {
     .pause = op_pause, .resume = op_resume, .kick = op_kick, .reset = op_reset, .nmi = op_nmi,
-    .describe_cpus = op_describe, .drain = kvm_drain, .gprs = op_gprs,
+    .describe_cpus = op_describe, .drain = kvm_drain, .gprs = op_gprs, .describe_irqchip = op_describe_irqchip,
+    .cpu_thread = op_cpu_thread,
 };
