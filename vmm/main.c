@@ -39,13 +39,24 @@ static int run(struct options *o, GError **err)
     return code;
 }
 
+static char *cpu_help(void)
+{
+    GString *s = g_string_new(NULL);
+
+    kvm_cpu_help(s);
+    return g_string_free(s, FALSE);
+}
+
 int main(int argc, char **argv)
 {
     struct options o = { 0 };
     GError *err = NULL;
     int code = EXIT_OK;
 
-    if (!options_parse(&o, argc, argv, &err)) {
+    bool parsed = options_parse(&o, argc, argv, &err);
+    if (parsed && !o.text && o.cpu && !strcmp(o.cpu, "help"))
+        o.text = cpu_help();
+    if (!parsed) {
         code = fail_with(err);
     } else if (o.text) {
         fputs(o.text, stdout);

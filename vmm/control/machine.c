@@ -2,27 +2,28 @@
 #include "vmm/control/machine.h"
 #include "vmm/base/error.h"
 #include "vmm/block/drive.h"
+#include "vmm/control/monitor.h"
 #include "vmm/ui/input.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 
-static bool open_drives(struct machine *m, GError **err)
+static bool open_monitors(struct machine *m, GError **err)
 {
-    const GPtrArray *drives = m->opts->drives;
-    struct pc_config *pc = &m->opts->pc;
+    const GPtrArray *list = m->opts->monitors;
 
-    for (unsigned i = 0; i < drives->len; i++) {
-        struct opt_drive *d = drives->pdata[i];
-        struct blk *blk = drive_open(m->vm, &d->cfg, err);
-        if (!blk)
+    for (unsigned i = 0; i < list->len; i++) {
+        struct monitor *mon = monitor_open(m->vm, list->pdata[i], err);
+        if (!mon)
             return false;
-        if (d->cfg.interface == DRIVE_IDE)
-            pc->ide[d->cfg.bus * 2 + d->cfg.unit] = blk;
-        else if (d->cfg.interface == DRIVE_FLOPPY)
-            pc->floppy[d->cfg.unit] = blk;
+        g_ptr_array_add(m->monitors, mon);
     }
     return true;
+}
+
+static void close_monitor(void *p)
+{
+    monitor_close(p);
 }
 
 static void set_boot_regs(void *opaque, const struct boot_cpu_state *st)
@@ -59,8 +60,8 @@ static bool create(struct machine *m, GError **err)
     vm->on_reboot = o->on_reboot;
     vm->on_shutdown = o->on_shutdown;
     vm->on_panic = o->on_panic;
-    if (!options_apply_log(o, vm, err) || !options_open_chardevs(o, vm, err) || !open_drives(m, err) ||
-        !create_board(m, err))
+    if (!options_apply_log(o, vm, err) || !options_open_chardevs(o, vm, err) || !options_open_drives(o, vm, err) ||
+        !create_board(m, err) || !open_monitors(m, err))
         return false;
     if (o->mlock && mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
         return fail(err, "-overcommit mem-lock=on: cannot lock memory: %s", g_strerror(errno));
@@ -73,6 +74,7 @@ static bool create(struct machine *m, GError **err)
 bool machine_create(struct machine *m, struct options *opts, GError **err)
 {
     *m = (struct machine){ .opts = opts, .vm = vm_new(NULL, NULL) };
+    m->monitors = g_ptr_array_new_with_free_func(close_monitor);
     if (create(m, err))
         return true;
     machine_destroy(m);
@@ -83,6 +85,7 @@ void machine_destroy(struct machine *m)
 {
     if (!m->vm)
         return;
+    g_ptr_array_free(m->monitors, TRUE);
     kvm_free(m->kvm);
     pc_free(m->pc);
     while (m->vm->devices->len)

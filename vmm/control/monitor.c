@@ -49,7 +49,7 @@ static void put(struct monitor *m, const char *text)
 
 static void show_prompt(struct monitor *m)
 {
-    if (!m->focus)
+    if (!m->focus || m->vm->done || (__atomic_load_n(&m->vm->requests, __ATOMIC_ACQUIRE) & REQ_EXIT))
         return;
     put(m, prompt);
     g_string_append_len(m->out, m->line->str, (gssize) m->line->len);
