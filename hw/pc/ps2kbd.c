@@ -154,7 +154,7 @@ static void repeat(void *opaque)
         return;
     if (!ps2_pending(&k->out))
         send(k, k->repeating, true, true);
-    timer_at(&k->repeat, k->repeat.deadline + period);
+    timer_at(&k->repeat, MAX(k->repeat.deadline + period, clock_now(k->dev->vm)));
 }
 
 static void key_event(void *opaque, unsigned key, bool down)
