@@ -5,13 +5,14 @@
  * Revision 1: integers of 32 bits, as old operating systems know them. */
 DefinitionBlock ("dsdt.aml", "DSDT", 1, "BANTAM", "BANTAMPC", 1)
 {
-    /* From the SSDT: 1 where the device is there */
-    External (\COMP, IntObj) /* bit n: COM(n+1) */
-    External (\FDCP, IntObj)
-    External (\KBCP, IntObj)
-    External (\MOUP, IntObj)
-    External (\PVPP, IntObj)
-    External (\FWCP, IntObj)
+    /* 1 where the device is there: acpi.c puts the values in the place of these, whose size is one byte.  (Names
+     * from the SSDT would need External, which firmware and old operating systems can't parse.) */
+    Name (COMP, 0xE0) /* bit n: COM(n+1) */
+    Name (FDCP, 0xE1)
+    Name (KBCP, 0xE2)
+    Name (MOUP, 0xE3)
+    Name (PVPP, 0xE4)
+    Name (FWCP, 0xE5)
 
     /* Off; S3 and S4 are in the SSDT, as the user may switch them off. */
     Name (\_S5, Package () { 0, 0, 0, 0 })
@@ -178,9 +179,9 @@ DefinitionBlock ("dsdt.aml", "DSDT", 1, "BANTAM", "BANTAMPC", 1)
             Return (0x0B)
         }
         Name (PRR0, ResourceTemplate () { Interrupt (ResourceConsumer, Level, ActiveHigh, Shared) { 0 } })
-        CreateDWordField (PRR0, 5, PRRI)
         Method (IQCR, 1, Serialized)
         {
+            CreateDWordField (PRR0, 5, PRRI)
             If (Arg0 & 0x80) { PRRI = 0 } Else { PRRI = Arg0 }
             Return (PRR0)
         }

@@ -170,16 +170,7 @@ static void processors(GByteArray *out, unsigned n)
 static void build_ssdt(const struct acpi_info *info, GByteArray *t, GByteArray *loader)
 {
     uint32_t at = begin_table(t, "SSDT", 1);
-    unsigned serial = 0;
 
-    for (unsigned i = 0; i < 4; i++)
-        serial |= (unsigned) info->serial[i] << i;
-    named_int(t, "\\COMP", serial);
-    named_int(t, "\\FDCP", info->fdc);
-    named_int(t, "\\KBCP", info->kbc);
-    named_int(t, "\\MOUP", info->mouse);
-    named_int(t, "\\PVPP", info->pvpanic);
-    named_int(t, "\\FWCP", info->fw_cfg);
     if (info->s3)
         sleep_state(t, "\\_S3", 1);
     if (info->s4)
@@ -196,12 +187,35 @@ static void build_ssdt(const struct acpi_info *info, GByteArray *t, GByteArray *
     end_table(t, at, loader);
 }
 
-static uint32_t add_dsdt(GByteArray *t, GByteArray *loader)
+/* Name (name, <a byte>): give it its value. */
+static void patch(uint8_t *aml, size_t len, const char *name, uint8_t v)
+{
+    unsigned found = 0;
+
+    for (size_t i = HEADER; i + 7 <= len; i++)
+        if (aml[i] == 0x08 && !memcmp(aml + i + 1, name, 4) && aml[i + 5] == 0x0a) {
+            aml[i + 6] = v;
+            found++;
+        }
+    g_assert(found == 1); /* dsdt.asl has each once */
+}
+
+static uint32_t add_dsdt(const struct acpi_info *info, GByteArray *t, GByteArray *loader)
 {
     align(t, 16);
     uint32_t at = t->len;
     g_byte_array_append(t, dsdt_aml, sizeof dsdt_aml);
-    t->data[at + CHECKSUM_AT] = 0;
+    uint8_t *aml = t->data + at;
+    uint8_t serial = 0;
+    for (unsigned i = 0; i < 4; i++)
+        serial |= (uint8_t) (info->serial[i] << i);
+    patch(aml, sizeof dsdt_aml, "COMP", serial);
+    patch(aml, sizeof dsdt_aml, "FDCP", info->fdc);
+    patch(aml, sizeof dsdt_aml, "KBCP", info->kbc);
+    patch(aml, sizeof dsdt_aml, "MOUP", info->mouse);
+    patch(aml, sizeof dsdt_aml, "PVPP", info->pvpanic);
+    patch(aml, sizeof dsdt_aml, "FWCP", info->fw_cfg);
+    aml[CHECKSUM_AT] = 0;
     end_table(t, at, loader);
     return at;
 }
@@ -387,7 +401,7 @@ void acpi_build(const struct acpi_info *info, GByteArray *tables, GByteArray *rs
     loader_add_allocate(loader, ACPI_TABLES_FILE, 64, LOADER_ZONE_HIGH);
     loader_add_allocate(loader, ACPI_RSDP_FILE, 16, LOADER_ZONE_FSEG);
     uint32_t facs = build_facs(tables);
-    uint32_t dsdt = add_dsdt(tables, loader);
+    uint32_t dsdt = add_dsdt(info, tables, loader);
     entries[0] = build_fadt(info, facs, dsdt, tables, loader);
     align(tables, 16);
     entries[1] = tables->len;
