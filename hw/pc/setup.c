@@ -1,7 +1,9 @@
-/* hw/pc/setup.c - what a BIOS leaves behind in the chip set, for a kernel that is started without one.
+/* hw/pc/setup.c - what a BIOS leaves behind in the chip set, for a kernel that is started without
+ * one.
  *
- * Everything is done by configuration writes, as a BIOS would.  The choices (PIRQs to IRQ 10 and 11, I/O from C000h, memory
- * downwards from the APICs) are those of SeaBIOS.  ELCR is left alone: operating systems set it. */
+ * Everything is done by configuration writes, as a BIOS would.  The choices (PIRQs to IRQ 10 and
+ * 11, I/O from C000h, memory downwards from the APICs) are those of SeaBIOS.  ELCR is left alone:
+ * operating systems set it. */
 #include "hw/pc/setup.h"
 #include "hw/pc/piix4_pm.h"
 #include "vmm/core/vm.h"
@@ -110,8 +112,8 @@ unsigned pci_assign_resources(struct pci_bus *b, const struct pci_windows *w)
         unsigned pin = p->cfg[PCI_INTERRUPT_PIN];
         if (pin)
             pci_config_write(b, devfn, PCI_INTERRUPT_LINE, w->irq[(pin - 1 + (devfn >> 3) + 3) & 3], 1);
-        pci_config_write(b, devfn, PCI_COMMAND,
-                         pci_config_read(b, devfn, PCI_COMMAND, 2) | PCI_COMMAND_IO | PCI_COMMAND_MEMORY, 2);
+        uint32_t command = pci_config_read(b, devfn, PCI_COMMAND, 2);
+        pci_config_write(b, devfn, PCI_COMMAND, command | PCI_COMMAND_IO | PCI_COMMAND_MEMORY, 2);
     }
     space_commit(&b->vm->pio);
     space_commit(&b->vm->mem);

@@ -1,4 +1,5 @@
-/* hw/pc/setup.h - what a BIOS leaves behind in the chip set, for a kernel that is started without one. */
+/* hw/pc/setup.h - what a BIOS leaves behind in the chip set, for a kernel that is started without
+ * one. */
 #ifndef BANTAM_HW_PC_SETUP_H
 #define BANTAM_HW_PC_SETUP_H
 
@@ -11,8 +12,8 @@ struct pci_windows {
     uint8_t irq[4]; /* of PIRQA# to PIRQD#, for the interrupt line registers */
 };
 
-/* Give every BAR (but option ROMs) an address, enable decoding, and fill in the interrupt lines.  Returns how many BARs found no
- * room: those stay 0. */
+/* Give every BAR (but option ROMs) an address, enable decoding, and fill in the interrupt
+ * lines.  Returns how many BARs found no room: those stay 0. */
 unsigned pci_assign_resources(struct pci_bus *b, const struct pci_windows *w);
 
 /* All of it, from PHASE_RESET: shadow RAM, interrupt routes, BARs, IDE channels, power management. */

@@ -30,8 +30,10 @@ static bool card_realize(struct device *d, GError **err)
 }
 static const struct prop card_props[] = { PROP_SIZE(struct card, huge_size, 0), {} };
 static const struct pci_info card_info = { .vendor = 1, .device = 2, .class_code = 0x020000, .intpin = 1 };
-static const struct device_class card_class = { .name = "card", .size = sizeof(struct card), .bus = &pci_bus_class,
-                                                .props = card_props, .bus_info = &card_info, .realize = card_realize };
+static const struct device_class card_class = { .name = "card", .size = sizeof(struct card),
+                                                .bus = &pci_bus_class,
+                                                .props = card_props, .bus_info = &card_info,
+                                                .realize = card_realize };
 
 static void check_no_overlap(const struct pci_bus *b)
 {
@@ -39,7 +41,8 @@ static void check_no_overlap(const struct pci_bus *b)
         for (unsigned j = i + 1; j < 256 * 8; j++) {
             const struct pci_dev *p = b->devs[i / 8], *q = b->devs[j / 8];
             uint64_t x, y;
-            if (!p || !q || i % 8 > 5 || j % 8 > 5 || !pci_bar_mapped(p, i % 8, &x) || !pci_bar_mapped(q, j % 8, &y) ||
+            if (!p || !q || i % 8 > 5 || j % 8 > 5 || !pci_bar_mapped(p, i % 8, &x) ||
+                !pci_bar_mapped(q, j % 8, &y) ||
                 (p->bars[i % 8]->type ^ q->bars[j % 8]->type) & PCI_BAR_IO)
                 continue;
             g_assert_true(x + p->bars[i % 8]->size <= y || y + q->bars[j % 8]->size <= x);
@@ -84,7 +87,8 @@ static void test_tight(void)
     struct bench *b = bench_new(64 * MiB);
     struct device *host = bench_add(b, &i440fx_class, NULL);
     struct pci_bus *bus = i440fx_bus(host);
-    struct pci_windows w = { .io_base = 0xc000, .io_last = 0xc03f, .mem = { 0xe0000000, 0xfebfffff, 5 * GiB, 0xffffffffff } };
+    struct pci_windows w = { .io_base = 0xc000, .io_last = 0xc03f,
+                             .mem = { 0xe0000000, 0xfebfffff, 5 * GiB, 0xffffffffff } };
     uint64_t addr;
 
     bench_add(b, &card_class, "huge_size=1G");
