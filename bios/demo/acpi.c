@@ -9,6 +9,7 @@ struct header {
 } __attribute__((packed));
 
 struct acpi acpi;
+static const uint64_t RSD_PTR = 0x2052545020445352; /* "RSD PTR " */
 
 static bool same(const void *p, const char *sig, unsigned n)
 {
@@ -40,7 +41,7 @@ static uint32_t get32(const void *p, unsigned off)
 static const void *find_rsdp(uintptr_t from, uintptr_t to)
 {
     for (uintptr_t a = from; a < to; a += 16)
-        if (*(const volatile uint64_t *) a == 0x2052545020445352 /* "RSD PTR " */ && sums_to_zero((const void *) a, 20))
+        if (*(const uint64_t *) a == RSD_PTR && sums_to_zero((const void *) a, 20))
             return (const void *) a;
     return NULL;
 }

@@ -3,7 +3,8 @@
 #include "demo.h"
 
 enum { APIC = 0xfee00000, APIC_SVR = 0xf0, APIC_ICR = 0x300, APIC_LVT0 = 0x350 };
-enum { ICR_INIT = 0x500, ICR_STARTUP = 0x600, ICR_ASSERT = 0x4000, ICR_ALL_BUT_SELF = 0xc0000, ICR_BUSY = 0x1000 };
+enum { ICR_INIT = 0x500, ICR_STARTUP = 0x600, ICR_ASSERT = 0x4000, ICR_ALL_BUT_SELF = 0xc0000,
+       ICR_BUSY = 0x1000 };
 
 static volatile uint32_t *apic(unsigned reg)
 {
@@ -48,7 +49,7 @@ static unsigned start_others(unsigned expected)
 {
     volatile uint16_t *count = (volatile uint16_t *) AP_COUNT;
 
-    for (unsigned i = 0; i < (unsigned) (ap_code_end - ap_code); i++)
+    for (unsigned i = 0; i < ap_code_size; i++)
         ((volatile uint8_t *) AP_PAGE)[i] = ap_code[i];
     *count = 0;
     send(ICR_INIT);
@@ -74,7 +75,8 @@ void check_cpus(void)
         if (acpi.cpus != 1)
             n += start_others(acpi.cpus);
     }
-    check(!acpi.cpus || n == acpi.cpus, "CPUs", "%u started%s", n, acpi.cpus && n != acpi.cpus ? ", the tables say else" : "");
+    bool ok = !acpi.cpus || n == acpi.cpus;
+    check(ok, "CPUs", "%u started%s", n, ok ? "" : ", the tables say else");
     brand(name);
     if (name[0])
         note("%s", name);

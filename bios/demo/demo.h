@@ -1,8 +1,9 @@
 /* bios/demo/demo.h - the built-in demo guest: a small kernel that looks at the PC it finds itself on.
  *
- * Entered as a Multiboot 1 kernel in 32-bit protected mode; start.S goes on to 64-bit long mode, where interrupts work
- * even on hosts whose KVM interprets the guest.  Only general registers are used: no x87, no SSE.  The screen is
- * 80x25 text, a line of the report goes to COM1 as well.  One CPU runs this code; the others only count themselves. */
+ * Entered as a Multiboot 1 kernel in 32-bit protected mode; start.S goes on to 64-bit long mode, where
+ * interrupts work even on hosts whose KVM interprets the guest.  Only general registers are used: no x87,
+ * no SSE.  The screen is 80x25 text; every line goes to COM1 as well.  One CPU runs this code; the others
+ * only count themselves. */
 #ifndef BANTAM_DEMO_H
 #define BANTAM_DEMO_H
 
@@ -61,7 +62,8 @@ void screen_text(unsigned x, unsigned y, uint8_t attr, const char *text);
 
 /* --- start.S --- */
 extern volatile uint32_t timer_ticks;       /* interrupts of the PIT */
-extern const uint8_t ap_code[], ap_code_end[];
+extern const uint8_t ap_code[];
+extern const uint32_t ap_code_size;
 enum { AP_PAGE = 0x70000, AP_COUNT = 0x70ff0 }; /* where they run; a 16-bit counter */
 void interrupts_start(void);
 void exception(unsigned vector, uint64_t error, uint64_t rip); /* called from there */

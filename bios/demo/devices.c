@@ -42,8 +42,8 @@ void check_keyboard(void)
     kbd_send(KBD_CTRL, 0xae);
     kbd_send(KBD_DATA, 0xff);
     int ack = kbd_answer(), bat = ack == 0xfa ? kbd_answer() : -1;
-    check(self == 0x55 && ack == 0xfa && bat == 0xaa, "Keyboard", "self test %02x, reset %02x %02x", self & 0xff, ack & 0xff,
-          bat & 0xff);
+    check(self == 0x55 && ack == 0xfa && bat == 0xaa, "Keyboard", "self test %02x, reset %02x %02x",
+          self & 0xff, ack & 0xff, bat & 0xff);
 }
 
 /* --- disks ----------------------------------------------------------------------------------------- */

@@ -42,12 +42,13 @@ void check_memory_map(const struct multiboot_info *info)
     check(n_usable > 0, "Memory", "%lu MiB free", (unsigned long) (total >> 20));
     for (; n && p < stop; n--) {
         const struct multiboot_mmap *m = (const struct multiboot_mmap *) p;
-        aside("%08lx-%08lx %s", (unsigned long) m->addr, (unsigned long) (m->addr + m->len - 1), type_name(m->type));
+        aside("%08lx-%08lx %s", (unsigned long) m->addr, (unsigned long) (m->addr + m->len - 1),
+              type_name(m->type));
         p += m->size + 4;
     }
 }
 
-/* Free memory below 4 GiB (no more is mapped) that this program does not lie in; the first MiB is left alone. */
+/* Free memory below 4 GiB (no more is mapped) and above this program; the first MiB is left alone. */
 static bool clip(const struct range *r, uint64_t *from, uint64_t *to)
 {
     uint64_t low = ((uint64_t) (uintptr_t) end + STEP - 1) / STEP * STEP + STEP;
@@ -76,8 +77,8 @@ static bool test_piece(uint64_t from, uint64_t to)
     return true;
 }
 
-/* A word behind every address line: all are written before any is read, so that lines that are missing or tied
- * together show.  No more of the memory is touched: most of it the host has not even provided yet. */
+/* A word behind every address line: all are written before any is read, so that lines that are missing or
+ * tied together show.  No more is touched: most of the memory the host has not even provided yet. */
 static unsigned test_lines(bool *ok)
 {
     unsigned n = 0;

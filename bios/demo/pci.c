@@ -15,8 +15,9 @@ static const struct { uint32_t id; const char *name; } known[] = {
     { 0x10411af4, "virtio network" },       { 0x10421af4, "virtio disk" },
     { 0x10441af4, "virtio entropy" },       { 0x10451af4, "virtio balloon" },
 };
-static const char *const classes[] = { "device", "storage", "network", "display", "multimedia", "memory", "bridge",
-                                       "communication", "system", "input", "dock", "processor", "serial bus" };
+static const char *const classes[] = { "device", "storage", "network", "display", "multimedia", "memory",
+                                       "bridge", "communication", "system", "input", "dock", "processor",
+                                       "serial bus" };
 
 uint32_t pci_read(unsigned devfn, unsigned off)
 {
@@ -51,7 +52,8 @@ static unsigned scan(bool tell)
         }
         n++;
         if (tell)
-            note("%02x.%x %04x:%04x %s", devfn >> 3, devfn & 7, id & 0xffff, id >> 16, name_of(id, pci_read(devfn, 8)));
+            note("%02x.%x %04x:%04x %s", devfn >> 3, devfn & 7, id & 0xffff, id >> 16,
+                 name_of(id, pci_read(devfn, 8)));
         if (!(devfn & 7) && !(pci_read(devfn, 0x0c) & 0x800000))
             devfn |= 7;                 /* one function only */
     }

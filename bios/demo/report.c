@@ -122,7 +122,7 @@ static void show(unsigned x, unsigned y, unsigned width, uint8_t attr, const cha
     char cut[LIST_WIDTH + 1];
     unsigned n = 0;
 
-    for (; text[n] && n < width; n++)
+    for (; n < width && text[n]; n++)
         cut[n] = text[n];
     cut[n] = 0;
     screen_text(x, y, attr, cut);

@@ -1,7 +1,7 @@
 /* bios/demo/screen.c - the card: a frame, and a bantam rooster in half blocks.
  *
- * A cell of the picture is the character "upper half block": its colours are those of two picture dots, one above the
- * other.  For that all 16 background colours are wanted, so blinking is switched off. */
+ * A cell of the picture is the character "upper half block": its colours are those of two picture dots, one
+ * above the other.  For that all 16 background colours are wanted, so blinking is switched off. */
 #include "demo.h"
 
 enum { COLUMNS = 80, ROWS = 25, PICTURE_X = 1, PICTURE_Y = 2, ATTR = 0x17, FRAME = 0x1b, UPPER_HALF = 0xdf };

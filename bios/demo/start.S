@@ -1,4 +1,4 @@
-/* bios/demo/start.S - from Multiboot's 32-bit entry to C in long mode; interrupt entries; what the other CPUs run. */
+/* bios/demo/start.S - from Multiboot's 32-bit entry to C in long mode; interrupts; the other CPUs. */
     .set MB_MAGIC, 0x1badb002
     .set MB_FLAGS, 3                    /* modules on pages, memory map */
     .set LOADER_MAGIC, 0x2badb002
@@ -156,7 +156,7 @@ ignore:
 /* --- the other CPUs start in real mode at AP_PAGE: count and sleep --- */
 
     .code16
-    .globl ap_code, ap_code_end
+    .globl ap_code, ap_code_size
 ap_code:
     lock incw %cs:0xff0
 1:  cli
@@ -165,6 +165,9 @@ ap_code:
 ap_code_end:
 
     .data
+    .balign 8
+ap_code_size:
+    .long ap_code_end - ap_code
     .balign 8
 gdt:
     .quad 0, 0x00af9a000000ffff, 0x00cf92000000ffff

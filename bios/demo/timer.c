@@ -1,4 +1,4 @@
-/* bios/demo/timer.c - the PIT's interrupt, measured against the ACPI PM timer or, without one, the real-time clock.
+/* bios/demo/timer.c - the PIT's interrupt, measured against the ACPI PM timer, or else the real-time clock.
  * Sheets: Intel 8254, 8259A; ACPI specification 1.0b, 4.7.3.3. */
 #include "demo.h"
 

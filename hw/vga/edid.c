@@ -43,7 +43,7 @@ static void put_timing(uint8_t *d, unsigned x, unsigned y, unsigned xmm, unsigne
     double period = (1e6 / REFRESH - 460) / y;                /* us a line */
     unsigned vblank = MAX((unsigned) (460 / period) + 1, 3 + 5 + 6);
     unsigned hblank = 160, hfront = 48, hsync = 32, vfront = 3, vsync = 5;
-    unsigned clock = (unsigned) (REFRESH * (y + vblank) * (double) (x + hblank) / 10000) / 25 * 25; /* steps of 0.25 MHz */
+    unsigned clock = REFRESH * (y + vblank) * (x + hblank) / 250000 * 25; /* 10 kHz, in steps of 0.25 MHz */
 
     st_le16(d, (uint16_t) MIN(clock, 0xffff));
     d[2] = x & 0xff;
