@@ -223,7 +223,7 @@ static void after_reset(struct ide_drive *s) /* BSY is released */
 
 static void defaults(struct ide_drive *s)
 {
-    s->mult = 0;
+    s->mult = s->cd ? 0 : IDE_MAX_MULT; /* most drivers take what is set: fewer interrupts */
     s->xfer_mode = 0x0c; /* PIO 4 */
     s->cur_heads = (uint8_t) s->geo.heads;
     s->cur_secs = (uint8_t) s->geo.secs;

@@ -272,6 +272,8 @@ static void test_multiple(void)
     enum { N = 1100 };
     uint8_t *buf = g_malloc(N * 512);
 
+    command28(&r, 0xc6, 0, 0);
+    status(&r);
     command28(&r, 0xc4, 0, 1); /* disabled */
     g_assert_cmphex(status(&r), ==, 0x51);
     command28(&r, 0xc6, 0, 16);
