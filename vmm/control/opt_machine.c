@@ -277,14 +277,13 @@ static bool memory_size(struct options *o, GError **err)
 static bool smp_topology(struct options *o, GError **err)
 {
     struct smp_opts s = o->state->smp;
-    unsigned dies = s.dies ? s.dies : 1;
+    unsigned dies = s.dies ? s.dies : 1, max = s.maxcpus ? s.maxcpus : s.cpus;
 
     if (!s.cpus && !s.maxcpus) {
         s.sockets = s.sockets ? s.sockets : 1;
         s.cores = s.cores ? s.cores : 1;
         s.threads = s.threads ? s.threads : 1;
     } else {
-        unsigned max = s.maxcpus ? s.maxcpus : s.cpus;
         if (!s.cores) {
             s.sockets = s.sockets ? s.sockets : 1;
             s.threads = s.threads ? s.threads : 1;
@@ -297,7 +296,7 @@ static bool smp_topology(struct options *o, GError **err)
             s.threads = max / (s.sockets * dies * s.cores);
     }
     uint64_t total = (uint64_t) s.sockets * dies * s.cores * s.threads;
-    unsigned maxcpus = s.maxcpus ? s.maxcpus : (unsigned) MIN(total, UINT32_MAX);
+    unsigned maxcpus = max ? max : (unsigned) MIN(total, UINT32_MAX);
     unsigned cpus = s.cpus ? s.cpus : maxcpus;
     if (total > PC_MAX_CPUS)
         return fail(err, "-smp: %" PRIu64 " CPUs are too many: at most %d", total, PC_MAX_CPUS);
@@ -345,7 +344,7 @@ bool opt_object(struct options *o, const struct option *opt, const char *arg, GE
         {}
     };
     static const char *const types[] = { "memory-backend-ram", "memory-backend-file", "memory-backend-memfd", NULL };
-    struct object_opts obj;
+    struct object_opts obj = { 0 };
     struct keyvals kv;
     char what[80];
 

@@ -14,6 +14,11 @@ const char *options_name(unsigned i)
     return option_table[i].name;
 }
 
+bool options_is_documented(unsigned i)
+{
+    return option_table[i].help != NULL;
+}
+
 bool is_help(const char *s)
 {
     return !strcmp(s, "help") || !strcmp(s, "?");
@@ -109,6 +114,8 @@ bool opt_list(struct options *o, const struct option *opt, const char *arg, GErr
         print_props(o, opt);
         return true;
     }
+    if (!*arg)
+        return fail(err, "-%s: the argument is empty; write -%s %s", opt->name, opt->name, opt->arg);
     g_snprintf(what, sizeof what, "-%s", opt->name);
     if (!keyvals_parse(&kv, what, arg, opt->text, err))
         return false;
@@ -127,7 +134,7 @@ bool options_claim_id(struct options *o, const char *space, const char *what, co
         return fail(err, "%s: '%s' is no id: an id begins with a letter, then letters, digits, '-', '.', '_'", what, id);
     char *key = g_strconcat(space, ":", id, NULL);
     if (!g_hash_table_add(o->state->ids, key))
-        return fail(err, "%s: there is already a %s with id '%s'", what, space, id);
+        return fail(err, "%s: the id '%s' is already taken by another %s", what, id, space);
     return true;
 }
 

@@ -90,7 +90,8 @@ bool options_apply_log(const struct options *o, struct vm *vm, GError **err);
 /* Make every -device, in order.  After pc_create(). */
 bool options_create_devices(struct options *o, struct vm *vm, GError **err);
 
-/* Documentation of an option for tests and the manual page: name i, or NULL past the end. */
+/* For the test of the manual page: the name of option i, or NULL past the end; is it in -help? */
 const char *options_name(unsigned i);
+bool options_is_documented(unsigned i);
 
 #endif
