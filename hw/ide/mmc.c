@@ -261,7 +261,10 @@ static uint32_t dvd_physical(struct ide_drive *s, uint8_t *p)
 
 static uint32_t dvd_list(uint8_t *p)
 {
-    static const struct { uint8_t format; uint16_t size; } known[] = { { 0, 2052 }, { 1, 8 }, { 4, 2052 }, { 0xff, 20 } };
+    static const struct {
+        uint8_t format;
+        uint16_t size;
+    } known[] = { { 0, 2052 }, { 1, 8 }, { 4, 2052 }, { 0xff, 20 } };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(known); i++) {
         p[4 + 4 * i] = known[i].format;

@@ -99,6 +99,36 @@ static void test_read_write(void)
     rig_free(&r);
 }
 
+/* A bad sector: what comes before it is delivered, the engine is left active, the drive names the sector. */
+static void test_media_error(void)
+{
+    struct rig r = rig_hd(8 * MiB, NULL);
+
+    for (unsigned i = 0; i < 16; i++)
+        prd(&r, i, DMABUF + i * 65536, 0, i == 15);
+    r.disk->fail_at = 700 * 512;
+    command48(&r, 0x25, 100, 2000);
+    bm_start(&r, true);
+    bench_run(r.b);
+    g_assert_cmphex(bm_stop(&r) & 7, ==, ACT | BMINT);
+    g_assert_cmphex(status(&r), ==, 0x51);
+    g_assert_cmphex(inb(r.b, CMD0 + R_ERROR), ==, UNC);
+    g_assert_cmphex(inb(r.b, CMD0 + R_LBAL), ==, 700 & 255);
+    g_assert_cmphex(inb(r.b, CMD0 + R_LBAM), ==, 700 >> 8);
+    g_assert_cmpmem(ram_at(r.b, DMABUF), 600 * 512, r.disk->data + 100 * 512, 600 * 512);
+    g_assert_cmphex(ld_le32(ram_at(r.b, DMABUF + 600 * 512)), ==, 0);
+    command48(&r, 0x35, 650, 100); /* a write: what comes before it is written */
+    fill(&r, DMABUF, 65536, 0x3c);
+    bm_start(&r, false);
+    bench_run(r.b);
+    bm_stop(&r);
+    g_assert_cmphex(status(&r), ==, 0x51);
+    g_assert_cmphex(inb(r.b, CMD0 + R_ERROR), ==, IDNF);
+    g_assert_cmphex(inb(r.b, CMD0 + R_LBAL), ==, 700 & 255);
+    g_assert_cmphex(r.disk->data[699 * 512 + 511], ==, 0x3c);
+    rig_free(&r);
+}
+
 /* Sizes of table and transfer: the three endings that the specification tells apart. */
 static void test_lengths(void)
 {
@@ -380,6 +410,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/ide-dma/config", test_config);
     g_test_add_func("/ide-dma/read-write", test_read_write);
+    g_test_add_func("/ide-dma/media-error", test_media_error);
     g_test_add_func("/ide-dma/lengths", test_lengths);
     g_test_add_func("/ide-dma/endless", test_endless);
     g_test_add_func("/ide-dma/not-ram", test_not_ram);
