@@ -1,7 +1,8 @@
-/* tests/kvm/guest.h - tiny guests: a VM with RAM, a few test ports, and code assembled into the test itself.
+/* tests/kvm/guest.h - tiny guests: a VM with RAM, a few test ports, and code assembled into the test
+ * itself.
  *
- * The code is loaded at CODE at every reset.  Ports: EXIT_PORT ends the run (exit code: value << 1 | 1); LOG_PORT..+7
- * append what is written to g->log, and read a byte that counts up. */
+ * The code is loaded at CODE at every reset.  Ports: EXIT_PORT ends the run (exit code: value << 1 | 1);
+ * LOG_PORT..+7 append what is written to g->log, and read a byte that counts up. */
 #ifndef BANTAM_TESTS_KVM_GUEST_H
 #define BANTAM_TESTS_KVM_GUEST_H
 
@@ -61,7 +62,8 @@ static inline void guest_exit_write(void *opaque, uint64_t off, uint64_t val, un
     vm_request_exit(g->vm, (int) (val << 1 | 1));
 }
 
-static const struct region_ops guest_port_ops = { guest_port_read, guest_port_write, .min = 1, .max = 4, .unaligned = true };
+static const struct region_ops guest_port_ops = { guest_port_read, guest_port_write, .min = 1, .max = 4,
+                                                  .unaligned = true };
 static const struct region_ops guest_exit_ops = { NULL, guest_exit_write, .min = 1, .max = 4 };
 
 static inline void guest_phase(void *opaque, enum vm_phase phase)
@@ -112,11 +114,13 @@ static inline struct guest *guest_new(const struct kvm_config *cfg, const uint8_
     return g;
 }
 
-/* Entry at CODE with a stack below it; for CPU_LONG64 the first 4 GiB are identity-mapped by tables at 0x2000. */
+/* Entry at CODE with a stack below it; for CPU_LONG64 the first 4 GiB are identity-mapped by tables at
+ * 0x2000. */
 static inline void guest_entry(struct guest *g, enum cpu_mode mode)
 {
-    struct boot_cpu_state st = { .mode = mode, .rip = CODE, .rsp = CODE, .cs = 8, .ds = 16, .gdt_base = 0x1000,
-                                 .gdt_limit = 39 };
+    struct boot_cpu_state st = {
+        .mode = mode, .rip = CODE, .rsp = CODE, .cs = 8, .ds = 16, .gdt_base = 0x1000, .gdt_limit = 39
+    };
     uint8_t *ram = g->vm->ram.block.host;
 
     st_le64(ram + 0x1008, 0x00cf9b000000ffff); /* 32-bit code, data, 64-bit code */

@@ -1,4 +1,5 @@
-/* tests/kvm/test_cpu.c - -cpu and -smp: what is refused and how it is said, and what the guest's CPUID is. */
+/* tests/kvm/test_cpu.c - -cpu and -smp: what is refused and how it is said, and what the guest's CPUID is.
+ */
 #include "tests/kvm/guest.h"
 
 #include <fcntl.h>
@@ -7,7 +8,7 @@
 
 static const struct cpu_topology one = { 1, 1, 1, 1, 1, 1 };
 
-/* --- messages --------------------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 static void expect_error(const char *cpu, struct cpu_topology t, const char *device, const char *want)
 {
@@ -39,7 +40,8 @@ static void test_text(void)
         { "host,stepping=0x", "-cpu: stepping=0x: it is a number*" },
         { "host,phys-bits=99", "-cpu: phys-bits=99: it is a number from 32 to 52" },
         { "host,vendor=Intel", "-cpu: vendor=Intel: it has 12 characters*" },
-        { "host,model-id=0123456789012345678901234567890123456789012345678", "-cpu: model-id= has at most 48 characters" },
+        { "host,model-id=0123456789012345678901234567890123456789012345678",
+        "-cpu: model-id= has at most 48 characters" },
         { "host,tsc-frequency=3T", "-cpu: tsc-frequency=3T: it is a number*" },
         { "host,+hv-foo", "-cpu: there is no feature or property 'hv-foo'*" },
     };
@@ -47,12 +49,16 @@ static void test_text(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(bad); i++)
         expect_error(bad[i][0], one, NULL, bad[i][1]);
     expect_error(NULL, (struct cpu_topology){ 0, 1, 1, 1, 1, 1 }, NULL, "-smp: no count may be 0");
-    expect_error(NULL, (struct cpu_topology){ 4, 4, 1, 1, 2, 1 }, NULL, "-smp: sockets=1,dies=1,cores=2,threads=1 is less *");
+    expect_error(NULL, (struct cpu_topology){ 4, 4, 1, 1, 2, 1 }, NULL,
+                 "-smp: sockets=1,dies=1,cores=2,threads=1 is less *");
     expect_error(NULL, (struct cpu_topology){ 4, 2, 1, 1, 4, 1 }, NULL, "-smp: 4 CPUs, but maxcpus=2");
-    expect_error(NULL, (struct cpu_topology){ 256, 256, 256, 1, 1, 1 }, NULL, "-smp: 256 CPUs are more than a PC can *");
-    expect_error(NULL, (struct cpu_topology){ 255, 255, 85, 1, 3, 1 }, NULL, "-smp: the last of 255 CPUs would have APIC *");
+    expect_error(NULL, (struct cpu_topology){ 256, 256, 256, 1, 1, 1 }, NULL,
+                 "-smp: 256 CPUs are more than a PC can *");
+    expect_error(NULL, (struct cpu_topology){ 255, 255, 85, 1, 3, 1 }, NULL,
+                 "-smp: the last of 255 CPUs would have APIC *");
     expect_error(NULL, (struct cpu_topology){ 1, 1, 65536, 65536, 65536, 65536 }, NULL, "-smp: no count*");
-    expect_error(NULL, one, "/nonexistent", "/nonexistent: No such file or directory: enable VT-x or AMD-V *");
+    expect_error(NULL, one, "/nonexistent",
+                 "/nonexistent: No such file or directory: enable VT-x or AMD-V *");
     expect_error(NULL, one, "/dev/null", "/dev/null: this is not the KVM device: *");
 }
 
@@ -63,7 +69,8 @@ static void test_lacking(void)
     struct kvm_config cfg = { .cpu = "qemu64,+3dnow,+ibs,+avx512er,enforce", .topo = one };
     GError *err = NULL;
     g_assert_false(kvm_check_cpu(&cfg, &err)); /* no processor has all of these */
-    g_assert_true(g_pattern_match_simple("*this host's KVM lacks *ibs*; leave 'enforce' out*", err->message));
+    g_assert_true(
+        g_pattern_match_simple("*this host's KVM lacks *ibs*; leave 'enforce' out*", err->message));
     g_clear_error(&err);
     cfg.cpu = "qemu64,+3dnow,+ibs,+avx512er,-ibs,check=off";
     g_assert_true(kvm_check_cpu(&cfg, &err));
@@ -75,7 +82,7 @@ static void test_lacking(void)
     g_string_free(help, TRUE);
 }
 
-/* --- every model starts ------------------------------------------------------------------------------------------------- */
+/* --- every model starts ----------------------------------------------------------------------- */
 
 /* CPUID of the leaves in the list at 0x700 (function, index) to 0x1000.. until function -1. */
 GUEST(cpuid_code, 32,
@@ -88,7 +95,8 @@ struct regs {
     uint32_t a, b, c, d;
 };
 
-static void run_cpuid(const char *cpu, struct cpu_topology t, const uint32_t (*leaves)[2], unsigned n, struct regs *out)
+static void run_cpuid(const char *cpu, struct cpu_topology t, const uint32_t (*leaves)[2], unsigned n,
+                      struct regs *out)
 {
     struct kvm_config cfg = { .cpu = cpu, .topo = t };
     struct guest *g = guest_new(&cfg, cpuid_code, cpuid_code_end);
@@ -106,7 +114,8 @@ static void run_cpuid(const char *cpu, struct cpu_topology t, const uint32_t (*l
 
 static void test_leaves(void)
 {
-    static const uint32_t leaves[][2] = { { 0, 0 }, { 1, 0 }, { 0xb, 0 }, { 0xb, 1 }, { 0x80000002, 0 }, { 0x40000000, 0 },
+    static const uint32_t leaves[][2] = { { 0, 0 },          { 1, 0 },          { 0xb, 0 },
+                                          { 0xb, 1 },        { 0x80000002, 0 }, { 0x40000000, 0 },
                                           { 0x40000001, 0 }, { 0x80000007, 0 }, { 4, 0 } };
     struct regs r[G_N_ELEMENTS(leaves)];
 
@@ -124,8 +133,9 @@ static void test_leaves(void)
     g_assert_cmpmem(&r[5].b, 12, "KVMKVMKVM\0\0\0", 12);
     g_assert_cmphex(r[8].a & 0x1f, ==, 1); /* L1 data */
 
-    run_cpuid("qemu64,check=off,kvm=off,-hypervisor,vendor=GenuineIntel,family=6,model=0x3c,stepping=1,-sse2",
-              (struct cpu_topology){ 1, 8, 2, 1, 2, 2 }, leaves, G_N_ELEMENTS(leaves), r);
+    run_cpuid(
+        "qemu64,check=off,kvm=off,-hypervisor,vendor=GenuineIntel,family=6,model=0x3c,stepping=1,-sse2",
+        (struct cpu_topology){ 1, 8, 2, 1, 2, 2 }, leaves, G_N_ELEMENTS(leaves), r);
     g_assert_cmpmem(&r[0].b, 4, "Genu", 4);
     g_assert_cmphex(r[1].a, ==, 0x000306c1);
     g_assert_cmphex(r[1].d & BIT(28), !=, 0);
@@ -145,10 +155,13 @@ static void test_leaves(void)
 static void test_models(void)
 {
     static const uint32_t leaves[][2] = { { 0, 0 }, { 1, 0 } };
-    static const char *const models[] = { "486", "pentium", "pentium2", "pentium3", "core2duo", "coreduo", "n270", "athlon",
-        "phenom", "qemu32", "qemu64", "kvm32", "kvm64", "Conroe", "Penryn", "Nehalem", "Westmere", "SandyBridge", "IvyBridge",
-        "Haswell", "Broadwell", "Skylake-Client", "Skylake-Server", "Cascadelake-Server", "Opteron_G1", "Opteron_G2",
-        "Opteron_G3", "Opteron_G4", "Opteron_G5", "EPYC", "EPYC-Rome", "base", "max", "host" };
+    static const char *const models[] = {
+        "486", "pentium", "pentium2", "pentium3", "core2duo", "coreduo", "n270", "athlon", "phenom",
+        "qemu32", "qemu64", "kvm32", "kvm64", "Conroe", "Penryn", "Nehalem", "Westmere",
+        "SandyBridge", "IvyBridge", "Haswell", "Broadwell", "Skylake-Client", "Skylake-Server",
+        "Cascadelake-Server", "Opteron_G1", "Opteron_G2", "Opteron_G3", "Opteron_G4", "Opteron_G5",
+        "EPYC", "EPYC-Rome", "base", "max", "host"
+    };
     struct regs r[2];
 
     if (guest_no_kvm())
@@ -160,8 +173,9 @@ static void test_models(void)
             g_assert_cmphex(r[1].d & 1, ==, 1); /* FPU */
         g_free(text);
     }
-    run_cpuid("host,-kvmclock,-kvm-steal-time,kvm-pv-eoi=off,+invtsc,migratable=off,host-phys-bits-limit=39", one, leaves, 2,
-              r);
+    run_cpuid(
+        "host,-kvmclock,-kvm-steal-time,kvm-pv-eoi=off,+invtsc,migratable=off,host-phys-bits-limit=39", one,
+        leaves, 2, r);
 }
 
 int main(int argc, char **argv)

@@ -11,7 +11,7 @@ static uint8_t *ram(struct guest *g)
     return g->vm->ram.block.host;
 }
 
-/* --- ports and memory-mapped registers ---------------------------------------------------------------------------- */
+/* --- ports and memory-mapped registers -------------------------------------------------------- */
 
 GUEST(pio_code, 16,
       "mov $0x100, %dx\n mov $0x11223344, %eax\n"
@@ -90,7 +90,7 @@ static void test_mmio64(void)
     run_mmio(CPU_LONG64, mmio64_code, mmio64_code_end, MMIO_WANT "0:55667788 4:11223344 ");
 }
 
-/* --- interrupts ---------------------------------------------------------------------------------------------------------- */
+/* --- interrupts ------------------------------------------------------------------------------- */
 
 #define PIC_SETUP                                                                                      \
     "mov $0x11, %al\n out %al, $0x20\n mov $8, %al\n out %al, $0x21\n mov $4, %al\n out %al, $0x21\n"  \
@@ -163,12 +163,13 @@ static void test_nmi(void)
 
 /* LAPIC on (SVR at fee000f0), vector 0x40 -> exit. */
 GUEST(msi_code, 64,
-      "lea handler_msi(%rip), %rax\n mov $0x6400, %rbx\n mov %ax, (%rbx)\n movw $24, 2(%rbx)\n movw $0x8e00, 4(%rbx)\n"
-      "shr $16, %rax\n mov %ax, 6(%rbx)\n movq $0, 8(%rbx)\n"
-      "movw $0xfff, 0x5000\n movq $0x6000, 0x5002\n lidt 0x5000\n"
-      "mov $0xfee000f0, %ebx\n movl $0x1ff, (%rbx)\n"
-      "mov $0x100, %dx\n out %al, %dx\n sti\n 1: hlt\n jmp 1b\n"
-      "handler_msi:\n" EXIT(4));
+    "lea handler_msi(%rip), %rax\n mov $0x6400, %rbx\n mov %ax, (%rbx)\n"
+    "movw $24, 2(%rbx)\n movw $0x8e00, 4(%rbx)\n"
+    "shr $16, %rax\n mov %ax, 6(%rbx)\n movq $0, 8(%rbx)\n"
+    "movw $0xfff, 0x5000\n movq $0x6000, 0x5002\n lidt 0x5000\n"
+    "mov $0xfee000f0, %ebx\n movl $0x1ff, (%rbx)\n"
+    "mov $0x100, %dx\n out %al, %dx\n sti\n 1: hlt\n jmp 1b\n"
+    "handler_msi:\n" EXIT(4));
 
 static int msi_fd;
 
@@ -215,7 +216,7 @@ static void test_msi(void)
     }
 }
 
-/* --- resets ------------------------------------------------------------------------------------------------------------------- */
+/* --- resets ----------------------------------------------------------------------------------- */
 
 GUEST(triple_code, 64,
       "incb 0x600\n cmpb $3, 0x600\n je 1f\n"
@@ -290,7 +291,7 @@ static void test_reset_vector(void)
     ram_block_free(&rom);
 }
 
-/* --- several CPUs ----------------------------------------------------------------------------------------------------------------- */
+/* --- several CPUs ----------------------------------------------------------------------------- */
 
 /* INIT, SIPI (vector 9) to all but self; wait until 3 others counted themselves. */
 GUEST(smp_code, 32,
@@ -298,8 +299,9 @@ GUEST(smp_code, 32,
       "movl $0xc4500, (%ebx)\n mov $100000, %ecx\n 1: loop 1b\n"
       "movl $0xc4609, (%ebx)\n 2: cmpb $3, 0x600\n pause\n jb 2b\n" EXIT(7));
 GUEST(ap_code, 16,
-      "xor %ax, %ax\n mov %ax, %ds\n mov $1, %eax\n cpuid\n shr $24, %ebx\n movb $1, 0x610(%bx)\n lock incb 0x600\n"
-      "1: hlt\n jmp 1b\n");
+    "xor %ax, %ax\n mov %ax, %ds\n mov $1, %eax\n cpuid\n shr $24, %ebx\n"
+    "movb $1, 0x610(%bx)\n lock incb 0x600\n"
+    "1: hlt\n jmp 1b\n");
 
 static void test_smp(void)
 {
@@ -331,14 +333,16 @@ static void test_smp(void)
     }
 }
 
-/* --- stop and continue -------------------------------------------------------------------------------------------------------------- */
+/* --- stop and continue ------------------------------------------------------------------------ */
 
-/* Tell the biggest step of the TSC (in units of 2^16 ticks) since the last time, whenever the host asks by 0x700. */
+/* Tell the biggest step of the TSC (in units of 2^16 ticks) since the last time, whenever the host asks by
+ * 0x700. */
 GUEST(clock_code, 64,
       "mov $0x4b564d01, %ecx\n mov $0x7001, %eax\n xor %edx, %edx\n wrmsr\n" /* kvmclock at 0x7000 */
       "rdtsc\n shl $32, %rdx\n lea (%rax, %rdx), %rsi\n xor %edi, %edi\n"
       "1: rdtsc\n shl $32, %rdx\n add %rdx, %rax\n mov %rax, %rbx\n sub %rsi, %rbx\n mov %rax, %rsi\n"
-      "cmp %rdi, %rbx\n cmova %rbx, %rdi\n mov %rdi, 0x6f0\n incl 0x6f8\n cmpb $0, 0x700\n je 1b\n" EXIT(8));
+      "cmp %rdi, %rbx\n cmova %rbx, %rdi\n mov %rdi, 0x6f0\n incl 0x6f8\n"
+      "cmpb $0, 0x700\n je 1b\n" EXIT(8));
 
 static void spin_until_moved(struct guest *g, unsigned ms)
 {
@@ -368,8 +372,8 @@ static void test_stop(void)
     ram(g)[0x700] = 1;
     g_assert_cmpint(guest_loop(g, 60), ==, 17);
     uint64_t ran = ld_le64(ram(g) + 0x7010) - system_time;
-    g_test_message("kvmclock ran %" PRIu64 " us, TSC step %" PRIu64 " before, %" PRIu64 " after", ran / 1000, step,
-                   ld_le64(ram(g) + 0x6f0));
+    g_test_message("kvmclock ran %" PRIu64 " us, TSC step %" PRIu64 " before, %" PRIu64 " after",
+                   ran / 1000, step, ld_le64(ram(g) + 0x6f0));
     g_assert_cmpuint(ran, <, 1000 * NS_PER_MS);
     guest_free(g);
 }
@@ -402,7 +406,7 @@ static void test_pause_often(void)
     guest_free(g);
 }
 
-/* --- internal errors ------------------------------------------------------------------------------------------------------------------ */
+/* --- internal errors -------------------------------------------------------------------------- */
 
 GUEST(astray_code, 32, "mov $0xd0000000, %eax\n jmp *%eax\n");
 
@@ -442,7 +446,7 @@ static void test_internal_error(void)
     g_test_trap_assert_stderr("*code at 0xd0000000: not readable*");
 }
 
-/* --- snapshots --------------------------------------------------------------------------------------------------------------------------- */
+/* --- snapshots -------------------------------------------------------------------------------- */
 
 GUEST(count_code, 64, "mov $1, %rbx\n movabs $0x123456789abcdef0, %r15\n"
                       "1: inc %rbx\n mov %rbx, 0x6f8\n cmpb $0, 0x700\n je 1b\n mov %r15, 0x6e0\n" EXIT(8));
@@ -454,7 +458,8 @@ static void test_save(void)
 
     if (guest_no_kvm())
         return;
-    struct guest *g = guest_new(NULL, count_code, count_code_end), *h = guest_new(NULL, count_code, count_code_end);
+    struct guest *g = guest_new(NULL, count_code, count_code_end),
+                 *h = guest_new(NULL, count_code, count_code_end);
     guest_entry(g, CPU_LONG64);
     guest_start(g);
     spin_until_moved(g, 5);

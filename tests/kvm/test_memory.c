@@ -1,4 +1,5 @@
-/* tests/kvm/test_memory.c - memory slots, ROMs, dirty logs, eventfds and batched writes under running vCPUs. */
+/* tests/kvm/test_memory.c - memory slots, ROMs, dirty logs, eventfds and batched writes under running
+ * vCPUs. */
 #include "tests/kvm/guest.h"
 
 #include <sys/eventfd.h>
@@ -10,11 +11,12 @@ static uint8_t *ram(struct guest *g)
     return g->vm->ram.block.host;
 }
 
-/* --- ROM: reads from memory, writes to the handler or nowhere ------------------------------------------------------ */
+/* --- ROM: reads from memory, writes to the handler or nowhere --------------------------------- */
 
 GUEST(rom_code, 32,
       "mov $0xd0000000, %ebx\n movl (%ebx), %eax\n movl %eax, 0x600\n"
-      "movl $0x12345678, (%ebx)\n movw $0xaabb, 0x1002(%ebx)\n movl (%ebx), %eax\n movl %eax, 0x604\n" EXIT(0));
+      "movl $0x12345678, (%ebx)\n movw $0xaabb, 0x1002(%ebx)\n movl (%ebx), %eax\n"
+      "movl %eax, 0x604\n" EXIT(0));
 
 static void test_rom(void)
 {
@@ -40,11 +42,12 @@ static void test_rom(void)
     }
 }
 
-/* --- RAM whose ends fill no page: served by exits ------------------------------------------------------------------- */
+/* --- RAM whose ends fill no page: served by exits --------------------------------------------- */
 
 GUEST(edge_code, 32,
-      "mov $0xd0000ffe, %ebx\n movl $0x44332211, (%ebx)\n movl (%ebx), %eax\n mov %eax, 0x600\n"
-      "movl $0x55667788, 0xd0001800 - 4\n movl $0x99, 0xd0001800\n mov 0xd0001800 - 2, %eax\n mov %eax, 0x604\n" EXIT(0));
+    "mov $0xd0000ffe, %ebx\n movl $0x44332211, (%ebx)\n movl (%ebx), %eax\n mov %eax, 0x600\n"
+    "movl $0x55667788, 0xd0001800 - 4\n movl $0x99, 0xd0001800\n"
+    "mov 0xd0001800 - 2, %eax\n mov %eax, 0x604\n" EXIT(0));
 
 static void test_edges(void)
 {
@@ -68,9 +71,10 @@ static void test_edges(void)
     ram_block_free(&mem);
 }
 
-/* --- RAM over pages that KVM keeps for itself ------------------------------------------------------------------------ */
+/* --- RAM over pages that KVM keeps for itself ------------------------------------------------- */
 
-GUEST(clash_code, 32, "mov $0xfeffd000, %ebx\n movl $0x1234, (%ebx)\n mov (%ebx), %eax\n mov %eax, 0x600\n" EXIT(0));
+GUEST(clash_code, 32,
+      "mov $0xfeffd000, %ebx\n movl $0x1234, (%ebx)\n mov (%ebx), %eax\n mov %eax, 0x600\n" EXIT(0));
 
 static void test_clash(void)
 {
@@ -90,10 +94,11 @@ static void test_clash(void)
     ram_block_free(&mem);
 }
 
-/* --- the map changes under a running CPU --------------------------------------------------------------------------------- */
+/* --- the map changes under a running CPU ------------------------------------------------------ */
 
-/* CPU 0 toggles by port 0x100 %ecx times while CPU 1 counts in memory and in a register, executing from the slot that comes
- * and goes, and checks that what a thread writes into RAM (DMA) never goes back; then both counts are compared. */
+/* CPU 0 toggles by port 0x100 %ecx times while CPU 1 counts in memory and in a register, executing from the
+ * slot that comes and goes, and checks that what a thread writes into RAM (DMA) never goes back; then both
+ * counts are compared. */
 GUEST(swap_code, 32,
       "movl $0xfee000f0, %ebx\n movl $0x1ff, (%ebx)\n movl $0xfee00300, %ebx\n"
       "movl $0xc4500, (%ebx)\n mov $100000, %ecx\n 1: loop 1b\n movl $0xc4609, (%ebx)\n"
@@ -102,12 +107,14 @@ GUEST(swap_code, 32,
       "movb $1, 0x601\n 4: cmpb $0, 0x602\n je 4b\n"
       "cmpb $1, 0x602\n jne 5f\n" EXIT(1) "5:\n" EXIT(2));
 GUEST(swap_ap_code, 16,
-      "xor %ax, %ax\n mov %ax, %ds\n mov %ax, %ss\n mov $0xc000, %ax\n mov %ax, %es\n xor %eax, %eax\n xor %esi, %esi\n"
-      "movb $1, 0x600\n"
-      "1: inc %eax\n incl 0x620\n incl %es:0x8000\n mov 0x640, %edi\n cmp %esi, %edi\n jb 8f\n mov %edi, %esi\n"
-      "cmpb $0, 0x601\n je 1b\n"
-      "cmp 0x620, %eax\n jne 8f\n cmp %es:0x8000, %eax\n jne 8f\n movb $1, 0x602\n 9: hlt\n jmp 9b\n"
-      "8: movb $2, 0x602\n hlt\n jmp 9b\n");
+    "xor %ax, %ax\n mov %ax, %ds\n mov %ax, %ss\n mov $0xc000, %ax\n mov %ax, %es\n"
+    "xor %eax, %eax\n xor %esi, %esi\n"
+    "movb $1, 0x600\n"
+    "1: inc %eax\n incl 0x620\n incl %es:0x8000\n mov 0x640, %edi\n cmp %esi, %edi\n"
+    "jb 8f\n mov %edi, %esi\n"
+    "cmpb $0, 0x601\n je 1b\n"
+    "cmp 0x620, %eax\n jne 8f\n cmp %es:0x8000, %eax\n jne 8f\n movb $1, 0x602\n 9: hlt\n jmp 9b\n"
+    "8: movb $2, 0x602\n hlt\n jmp 9b\n");
 
 static struct region pam;
 static bool pam_is_rom;
@@ -156,10 +163,11 @@ static void test_swap(void)
     guest_free(g);
 }
 
-/* --- dirty log -------------------------------------------------------------------------------------------------------------- */
+/* --- dirty log -------------------------------------------------------------------------------- */
 
 GUEST(dirty_code, 32,
-      "mov $0xd0000000, %ebx\n movb $1, 0x1000(%ebx)\n movb $1, 0x43000(%ebx)\n movb $1, 0x44fff(%ebx)\n"
+      "mov $0xd0000000, %ebx\n movb $1, 0x1000(%ebx)\n movb $1, 0x43000(%ebx)\n"
+      "movb $1, 0x44fff(%ebx)\n"
       "mov $0x100, %dx\n out %al, %dx\n"            /* the host looks */
       "movb $2, 0x7f000(%ebx)\n inc %dx\n out %al, %dx\n" /* the host moves it away */
       EXIT(0));
@@ -205,7 +213,7 @@ static void test_dirty(void)
     ram_block_free(&dirty_ram);
 }
 
-/* --- eventfds ------------------------------------------------------------------------------------------------------------------ */
+/* --- eventfds --------------------------------------------------------------------------------- */
 
 GUEST(efd_code, 32,
       "mov $0x200, %dx\n mov $5, %ax\n out %ax, %dx\n mov $6, %ax\n out %ax, %dx\n"
@@ -226,7 +234,8 @@ static void test_eventfd(void)
         return;
     struct guest *g = guest_new(NULL, efd_code, efd_code_end);
     int a = eventfd(0, EFD_NONBLOCK), b = eventfd(0, EFD_NONBLOCK);
-    struct region_eventfd pe = { .off = 0, .size = 2, .match = true, .value = 6, .fd = a }, me = { .off = 0x10, .fd = b };
+    struct region_eventfd pe = { .off = 0, .size = 2, .match = true, .value = 6, .fd = a },
+                          me = { .off = 0x10, .fd = b };
     region_init_io(&p, "p", &ops, g, 4);
     region_init_io(&m, "m", &ops, g, 0x1000);
     g_assert_true(space_add(&g->vm->pio, &p, 0x200, 0, NULL));
@@ -244,13 +253,14 @@ static void test_eventfd(void)
     close(b);
 }
 
-/* --- batched writes: their order is not visible ---------------------------------------------------------------------------------- */
+/* --- batched writes: their order is not visible ----------------------------------------------- */
 
 GUEST(batch_code, 32,
-      "mov $0xd0000000, %ebx\n mov $0x100, %dx\n"
-      "movb $1, (%ebx)\n movb $2, 1(%ebx)\n mov $3, %al\n out %al, %dx\n movl $4, 4(%ebx)\n mov (%ebx), %eax\n"
-      "mov $5, %al\n out %al, %dx\n"
-      "mov $400, %ecx\n 1: movb $6, 8(%ebx)\n loop 1b\n" EXIT(0)); /* more than the ring takes */
+    "mov $0xd0000000, %ebx\n mov $0x100, %dx\n"
+    "movb $1, (%ebx)\n movb $2, 1(%ebx)\n mov $3, %al\n out %al, %dx\n"
+    "movl $4, 4(%ebx)\n mov (%ebx), %eax\n"
+    "mov $5, %al\n out %al, %dx\n"
+    "mov $400, %ecx\n 1: movb $6, 8(%ebx)\n loop 1b\n" EXIT(0)); /* more than the ring takes */
 
 static void test_batch(void)
 {

@@ -6,7 +6,7 @@
 
 #include "vmm/base/util.h"
 
-/* --- topology ----------------------------------------------------------------------------------- */
+/* --- topology --------------------------------------------------------------------------------- */
 
 /* cpus <= max_cpus <= sockets * dies * cores * threads; none is 0. */
 struct cpu_topology {
@@ -18,12 +18,13 @@ static inline unsigned cpu_id_bits(unsigned n) /* bits that number n things */
     return n <= 1 ? 0 : 32 - (unsigned) __builtin_clz(n - 1);
 }
 
-/* The local APIC id of CPU `index` (0 is the bootstrap processor): thread, core, die, socket from the low bits up, each
- * field as wide as its count needs.  MADT and MP tables use it, too. */
+/* The local APIC id of CPU `index` (0 is the bootstrap processor): thread, core, die, socket from the low
+ * bits up, each field as wide as its count needs.  MADT and MP tables use it, too. */
 static inline unsigned cpu_apic_id(const struct cpu_topology *t, unsigned index)
 {
     unsigned thread = index % t->threads, core = index / t->threads % t->cores;
-    unsigned die = index / (t->threads * t->cores) % t->dies, socket = index / (t->threads * t->cores * t->dies);
+    unsigned die = index / (t->threads * t->cores) % t->dies,
+             socket = index / (t->threads * t->cores * t->dies);
     unsigned id = socket;
 
     id = id << cpu_id_bits(t->dies) | die;
@@ -31,11 +32,11 @@ static inline unsigned cpu_apic_id(const struct cpu_topology *t, unsigned index)
     return id << cpu_id_bits(t->threads) | thread;
 }
 
-/* --- memory that the host's KVM keeps for itself (EPT identity map, TSS): reserved in e820 -------- */
+/* --- memory that the host's KVM keeps for itself (EPT identity map, TSS): reserved in e820 ---- */
 
 enum { CPU_HOST_PAGES = 0xfeffc000, CPU_HOST_PAGES_SIZE = 0x4000 };
 
-/* --- registers at entry to a kernel that no firmware starts --------------------------------------- */
+/* --- registers at entry to a kernel that no firmware starts ----------------------------------- */
 
 enum cpu_mode {
     CPU_REAL16, /* cs, ds: segments; cs:ip is cs << 4 + rip */
@@ -43,9 +44,10 @@ enum cpu_mode {
     CPU_LONG64, /* flat, PAE 4-level paging by cr3, EFER.LME and LMA */
 };
 
-/* Applied to the bootstrap processor at every reset, in place of the reset vector.  Interrupts are off, the direction flag
- * is clear, CR0.NE and ET are set.  The other CPUs wait for INIT and SIPI.  With it every CPU has what firmware leaves:
- * LINT0 as ExtINT, LINT1 as NMI, MTRRs on (write-back, the PCI hole uncached). */
+/* Applied to the bootstrap processor at every reset, in place of the reset vector.  Interrupts are off, the
+ * direction flag is clear, CR0.NE and ET are set.  The other CPUs wait for INIT and SIPI.  With it every
+ * CPU has what firmware leaves: LINT0 as ExtINT, LINT1 as NMI, MTRRs on (write-back, the PCI hole
+ * uncached). */
 struct boot_cpu_state {
     enum cpu_mode mode;
     uint64_t rip, rsp, rax, rbx, rcx, rdx, rsi, rdi, rbp;

@@ -1,8 +1,9 @@
 /* vmm/kvm/clock.c - guest time stands still while the VM is stopped: kvmclock, TSC and LAPIC timers.
  *
- * The TSC is moved by its offset where KVM lets us (all CPUs by the same number of ticks, so that they stay in step); else
- * it is written as an MSR, and KVM keeps CPUs together that are written in turn.  The LAPIC's count-down goes on in the
- * kernel while the VM stands, so it is put back; one in TSC-deadline mode is armed again, after the TSC. */
+ * The TSC is moved by its offset where KVM lets us (all CPUs by the same number of ticks, so that they stay
+ * in step); else it is written as an MSR, and KVM keeps CPUs together that are written in turn.  The
+ * LAPIC's count-down goes on in the kernel while the VM stands, so it is put back; one in TSC-deadline mode
+ * is armed again, after the TSC. */
 #include "vmm/kvm/internal.h"
 
 #ifndef KVM_VCPU_TSC_CTRL
@@ -81,7 +82,8 @@ static void restore_timer(struct kvm_cpu *cpu)
     uint32_t mode;
 
     if (cpu->tsc_deadline) {
-        kvm_set_msrs(cpu, &(struct kvm_msr_entry){ .index = MSR_TSC_DEADLINE, .data = cpu->tsc_deadline }, 1);
+        kvm_set_msrs(cpu, &(struct kvm_msr_entry){ .index = MSR_TSC_DEADLINE, .data = cpu->tsc_deadline },
+                     1);
     } else if (cpu->timer_left && get_lapic(cpu, &l, &mode)) {
         kvm_lapic_put(&l, APIC_TMCCT, cpu->timer_left);
         kvm_ioctl(cpu->fd, KVM_SET_LAPIC, &l);
@@ -100,7 +102,8 @@ static void go_on(struct kvm *k)
     kvm_ioctl(k->fd, KVM_SET_CLOCK, &data);
     for (unsigned i = 0; i < k->n_cpus; i++) {
         restore_timer(&k->cpus[i]);
-        if (k->has_kvmclock_ctrl) /* tells the guest's watchdog that it stood still; refused when it uses no kvmclock */
+        /* Tells the guest's watchdog that it stood still; refused when it uses no kvmclock. */
+        if (k->has_kvmclock_ctrl)
             kvm_ioctl(k->cpus[i].fd, KVM_KVMCLOCK_CTRL, NULL);
     }
     vm_unlock(k->vm);

@@ -14,14 +14,15 @@ struct maker {
     bool amd;
 };
 
-static void add(struct maker *m, uint32_t function, uint32_t index, uint32_t flags, uint32_t a, uint32_t b, uint32_t c,
-                uint32_t d)
+static void add(struct maker *m, uint32_t function, uint32_t index, uint32_t flags, uint32_t a, uint32_t b,
+                uint32_t c, uint32_t d)
 {
     struct kvm_cpuid2 *l = m->d->leaves;
 
     g_assert(l->nent < MAX_LEAVES);
-    l->entries[l->nent++] = (struct kvm_cpuid_entry2){ .function = function, .index = index, .flags = flags, .eax = a,
-                                                       .ebx = b, .ecx = c, .edx = d };
+    l->entries[l->nent++] = (struct kvm_cpuid_entry2){
+        .function = function, .index = index, .flags = flags, .eax = a, .ebx = b, .ecx = c, .edx = d
+    };
 }
 
 static const struct kvm_cpuid_entry2 *host_leaf(const struct maker *m, uint32_t function, uint32_t index)
@@ -41,7 +42,7 @@ uint32_t cpu_def_signature(const struct cpu_def *d)
     return d->stepping | (d->model & 0xf) << 4 | family << 8 | (d->model >> 4) << 16 | ext << 20;
 }
 
-/* --- basic leaves -------------------------------------------------------------------------------------------------- */
+/* --- basic leaves ----------------------------------------------------------------------------- */
 
 static void add_0_1(struct maker *m)
 {
@@ -94,8 +95,9 @@ static void add_caches(struct maker *m, uint32_t function)
         const struct kvm_cpuid_entry2 *h;
         uint32_t i = 0;
         for (; (h = host_leaf(m, function, i)) && (h->eax & 0x1f); i++)
-            add(m, function, i, SUBLEAVES, (h->eax & 0x3fff) | sharers(m, (h->eax >> 5 & 7) >= 3) << 14 | cores, h->ebx,
-                h->ecx, h->edx);
+            add(m, function, i, SUBLEAVES,
+                (h->eax & 0x3fff) | sharers(m, (h->eax >> 5 & 7) >= 3) << 14 | cores, h->ebx, h->ecx,
+                h->edx);
         if (i)
             return;
     }
@@ -103,7 +105,8 @@ static void add_caches(struct maker *m, uint32_t function)
         const struct cache *c = &caches[i];
         if (c->level == 3 && !m->d->l3_cache)
             break;
-        add(m, function, i, SUBLEAVES, c->type | (uint32_t) c->level << 5 | BIT(8) | sharers(m, c->share) << 14 | cores,
+        add(m, function, i, SUBLEAVES,
+            c->type | (uint32_t) c->level << 5 | BIT(8) | sharers(m, c->share) << 14 | cores,
             (c->ways - 1u) << 22 | 63, c->sets - 1, c->level == 3 ? 6 : 1);
     }
 }
@@ -113,7 +116,8 @@ static void add_5_to_a(struct maker *m)
     const uint32_t *w = m->d->words;
     const struct kvm_cpuid_entry2 *h;
 
-    if (m->d->level >= 5 && (w[W_1_ECX] & BIT(3))) /* MONITOR: line sizes; MWAIT: extensions, interrupts break */
+    /* MONITOR: line sizes; MWAIT: it has extensions, and interrupts break it */
+    if (m->d->level >= 5 && (w[W_1_ECX] & BIT(3)))
         add(m, 5, 0, 0, 64, 64, 3, 0);
     if (m->d->level >= 6)
         add(m, 6, 0, 0, w[W_6_EAX], 0, 0, 0);
@@ -187,7 +191,7 @@ static void add_xsave(struct maker *m)
     }
 }
 
-/* --- extended leaves ----------------------------------------------------------------------------------------------------- */
+/* --- extended leaves -------------------------------------------------------------------------- */
 
 static void add_brand(struct maker *m)
 {
@@ -207,7 +211,8 @@ static void add_ext_caches(struct maker *m)
         if (h5)
             add(m, 0x80000005, 0, 0, h5->eax, h5->ebx, h5->ecx, h5->edx);
         else
-            add(m, 0x80000005, 0, 0, 0x01ff01ff, 0x01ff01ff, 32 << 24 | 8 << 16 | 1 << 8 | 64, 32 << 24 | 8 << 16 | 1 << 8 | 64);
+            add(m, 0x80000005, 0, 0, 0x01ff01ff, 0x01ff01ff, 32 << 24 | 8 << 16 | 1 << 8 | 64,
+                32 << 24 | 8 << 16 | 1 << 8 | 64);
     }
     if (m->d->xlevel < 0x80000006)
         return;
@@ -234,13 +239,15 @@ static void add_ext_8(struct maker *m)
 /* Compute units of AMD processors. */
 static void add_ext_1e(struct maker *m)
 {
-    unsigned core = m->index / m->t->threads % m->t->cores, die = m->index / (m->t->threads * m->t->cores) % m->t->dies;
+    unsigned core = m->index / m->t->threads % m->t->cores;
+    unsigned die = m->index / (m->t->threads * m->t->cores) % m->t->dies;
     unsigned socket = m->index / m->logical;
 
     if (m->d->xlevel < 0x8000001e || !(m->d->words[W_EXT_ECX] & BIT(22)))
         return;
     add_caches(m, 0x8000001d);
-    add(m, 0x8000001e, 0, 0, m->apic_id, (m->t->threads - 1) << 8 | ((die << cpu_id_bits(m->t->cores) | core) & 0xff),
+    add(m, 0x8000001e, 0, 0, m->apic_id,
+        (m->t->threads - 1) << 8 | ((die << cpu_id_bits(m->t->cores) | core) & 0xff),
         (m->t->dies - 1) << 8 | ((socket * m->t->dies + die) & 0xff), 0);
 }
 
@@ -268,7 +275,7 @@ static void add_extended(struct maker *m)
         add(m, 0x80000021, 0, 0, w[W_EXT21_EAX], 0, 0, 0);
 }
 
-/* --- hypervisor leaves ------------------------------------------------------------------------------------------------------ */
+/* --- hypervisor leaves ------------------------------------------------------------------------ */
 
 static void add_hv(void *opaque, uint32_t function, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
 {
@@ -291,13 +298,15 @@ static void add_hypervisor(struct maker *m)
     add(m, base + 1, 0, 0, d->words[W_KVM], 0, 0, d->words[W_KVM_HINTS]);
 }
 
-/* --- all of them --------------------------------------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static bool is_made(const struct maker *m, uint32_t function)
 {
-    static const uint32_t ours[] = { 0, 1, 2, 4, 5, 6, 7, 0xa, 0xb, 0xd, 0x1f, 0x80000000, 0x80000001, 0x80000002, 0x80000003,
-                                     0x80000004, 0x80000005, 0x80000006, 0x80000007, 0x80000008, 0x8000000a, 0x8000001d,
-                                     0x8000001e, 0x80000021 };
+    static const uint32_t ours[] = {
+        0,          1,          2,          4,          5,          6,          7,          0xa,
+        0xb,        0xd,        0x1f,       0x80000000, 0x80000001, 0x80000002, 0x80000003, 0x80000004,
+        0x80000005, 0x80000006, 0x80000007, 0x80000008, 0x8000000a, 0x8000001d, 0x8000001e, 0x80000021
+    };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(ours); i++)
         if (ours[i] == function)
@@ -348,11 +357,13 @@ static bool set_tsc(const struct cpu_def *d, int fd, GError **err)
 
     if (!khz)
         return true;
-    int r = kvm_ioctl(fd, KVM_SET_TSC_KHZ, (void *) (uintptr_t) khz), host = kvm_ioctl(fd, KVM_GET_TSC_KHZ, NULL);
+    int r = kvm_ioctl(fd, KVM_SET_TSC_KHZ, (void *) (uintptr_t) khz);
+    int host = kvm_ioctl(fd, KVM_GET_TSC_KHZ, NULL);
     if (r == 0 || (host > 0 && (uint64_t) ABS((int64_t) khz - host) * 4000 < (uint64_t) host)) /* 250 ppm */
         return true;
-    return fail(err, "-cpu: tsc-frequency=%" PRIu64 ": this host's KVM can't scale the TSC (it runs at %d kHz)", d->tsc_hz,
-                host);
+    return fail(err,
+                "-cpu: tsc-frequency=%" PRIu64 ": this host's KVM can't scale the TSC (it runs at %d kHz)",
+                d->tsc_hz, host);
 }
 
 bool cpu_def_apply(struct cpu_def *d, int fd, const struct cpu_topology *t, unsigned index, GError **err)

@@ -1,7 +1,8 @@
 /* vmm/kvm/cpuspec.c - from the text of -cpu, and from what this host's KVM can do, to a CPU definition.
  *
- * Text: MODEL[,PROPERTY=VALUE | ,FEATURE=on|off | ,+FEATURE | ,-FEATURE]...  As in QEMU, +f is applied after all f=on, and -f
- * after all +f.  Features that the host lacks are dropped with a warning; with `enforce` they are an error. */
+ * Text: MODEL[,PROPERTY=VALUE | ,FEATURE=on|off | ,+FEATURE | ,-FEATURE]...  As in QEMU, +f is applied
+ * after all f=on, and -f after all +f.  Features that the host lacks are dropped with a warning; with
+ * `enforce` they are an error. */
 #include "vmm/kvm/cpu.h"
 #include "vmm/kvm/internal.h"
 
@@ -10,8 +11,10 @@
 #include <unistd.h>
 
 const char *const hv_names[] = {
-    "hv-relaxed", "hv-vapic", "hv-time", "hv-crash", "hv-reset", "hv-vpindex", "hv-runtime", "hv-synic", "hv-stimer",
-    "hv-stimer-direct", "hv-frequencies", "hv-reenlightenment", "hv-tlbflush", "hv-ipi", "hv-evmcs", "hv-avic",
+    "hv-relaxed", "hv-vapic", "hv-time", "hv-crash", "hv-reset", "hv-vpindex", "hv-runtime",
+    "hv-synic", "hv-stimer",
+    "hv-stimer-direct", "hv-frequencies", "hv-reenlightenment", "hv-tlbflush", "hv-ipi", "hv-evmcs",
+    "hv-avic",
     "hv-xmm-input", NULL
 };
 
@@ -24,7 +27,7 @@ struct spec { /* the text, read */
     unsigned phys_limit;
 };
 
-/* --- values ------------------------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static bool get_bool(const char *v, bool *out)
 {
@@ -42,29 +45,35 @@ static bool set_bool(const char *key, const char *v, bool *out, GError **err)
     return get_bool(v, out) || fail(err, "-cpu: %s=%s: it is 'on' or 'off'", key, v);
 }
 
-static bool set_number(const char *key, const char *v, uint64_t min, uint64_t max, uint64_t *out, GError **err)
+static bool set_number(const char *key, const char *v, uint64_t min, uint64_t max, uint64_t *out,
+                       GError **err)
 {
     char *end = NULL;
 
     *out = v && g_ascii_isdigit(*v) ? g_ascii_strtoull(v, &end, 0) : 0;
     if (end && *end && end[1] == 0 && max >= 1000000000) { /* 2500M */
-        uint64_t unit = *end == 'k' || *end == 'K' ? 1000 : *end == 'M' ? 1000000 : *end == 'G' ? 1000000000 : 0;
+        uint64_t unit = *end == 'k' || *end == 'K' ? 1000 :
+                        *end == 'M'                ? 1000000 :
+                        *end == 'G'                ? 1000000000 :
+                                                     0;
         if (unit && *out <= max / unit) {
             *out *= unit;
             end++;
         }
     }
     if (!end || *end || *out < min || *out > max)
-        return fail(err, "-cpu: %s=%s: it is a number from %" PRIu64 " to %" PRIu64, key, v ? v : "", min, max);
+        return fail(err, "-cpu: %s=%s: it is a number from %" PRIu64 " to %" PRIu64, key, v ? v : "", min,
+                    max);
     return true;
 }
 
-/* --- properties -------------------------------------------------------------------------------------------------- */
+/* --- properties ------------------------------------------------------------------------------- */
 
 static bool set_vendor(const char *key, const char *v, char to[13], GError **err)
 {
     if (!v || strlen(v) != 12)
-        return fail(err, "-cpu: %s=%s: it has 12 characters, such as GenuineIntel or AuthenticAMD", key, v ? v : "");
+        return fail(err, "-cpu: %s=%s: it has 12 characters, such as GenuineIntel or AuthenticAMD", key,
+                    v ? v : "");
     g_strlcpy(to, v, 13);
     return true;
 }
@@ -83,7 +92,8 @@ static bool set_field(struct spec *s, const char *key, const char *v, bool *know
         { "stepping", &d->stepping, 0, 0xf, false },      { "phys-bits", &d->phys_bits, 32, 52, false },
         { "host-phys-bits-limit", &s->phys_limit, 0, 52, false },
         { "level", &d->level, 1, 0x1f, false },           { "min-level", &d->level, 1, 0x1f, false },
-        { "xlevel", &d->xlevel, 0x80000000, 0x80000022, false }, { "min-xlevel", &d->xlevel, 0x80000000, 0x80000022, false },
+        { "xlevel", &d->xlevel, 0x80000000, 0x80000022, false }, { "min-xlevel", &d->xlevel,
+        0x80000000, 0x80000022, false },
         { "hv-spinlocks", &d->hv_spinlocks, 0xfff, UINT32_MAX, false },
         { "tsc-frequency", &d->tsc_hz, 1000000, 100000000000, true },
     };
@@ -113,7 +123,8 @@ static bool set_switch(struct spec *s, const char *key, const char *v, bool *kno
         const char *name;
         bool *field;
     } switches[] = {
-        { "check", &s->check }, { "enforce", &s->enforce }, { "migratable", &s->migratable }, { "kvm", &d->kvm },
+        { "check", &s->check }, { "enforce", &s->enforce }, { "migratable", &s->migratable }, { "kvm",
+        &d->kvm },
         { "pmu", &d->pmu }, { "l3-cache", &d->l3_cache }, { "host-cache-info", &d->host_cache },
         { "host-phys-bits", &s->host_phys_bits }, { "hv-passthrough", &s->hv_all },
         { "legacy-cache", &ignored }, { "full-cpuid-auto-level", &ignored }, { "fill-mtrr-mask", &ignored },
@@ -175,7 +186,8 @@ static bool set_item(struct spec *s, char *item, GError **err)
         *p = *p == '_' ? '-' : *p;
     if (*item == '+' || *item == '-') {
         if (g_str_has_prefix(item + 1, "hv-"))
-            return set_hv(s, item + 1, *item == '+' ? "on" : "off", &known, err) && (known || unknown(item + 1, err));
+            return set_hv(s, item + 1, *item == '+' ? "on" : "off", &known, err) &&
+                   (known || unknown(item + 1, err));
         return set_feature(item + 1, *item == '+' ? s->plus : s->minus, err);
     }
     char *v = strchr(item, '=');
@@ -189,7 +201,8 @@ static bool set_item(struct spec *s, char *item, GError **err)
         g_strlcpy(s->def->id, v, sizeof s->def->id);
         return true;
     }
-    if (!set_field(s, item, v, &known, err) || !set_switch(s, item, v, &known, err) || !set_hv(s, item, v, &known, err))
+    if (!set_field(s, item, v, &known, err) || !set_switch(s, item, v, &known, err) ||
+        !set_hv(s, item, v, &known, err))
         return false;
     if (known)
         return true;
@@ -204,10 +217,11 @@ static bool set_item(struct spec *s, char *item, GError **err)
     return true;
 }
 
-/* --- models -------------------------------------------------------------------------------------------------------- */
+/* --- models ----------------------------------------------------------------------------------- */
 
 /* What KVM guests like to have, whatever the processor. */
-static const char kvm_defaults[] = "kvmclock kvm-nopiodelay kvm-asyncpf kvm-steal-time kvm-pv-eoi kvmclock-stable-bit";
+static const char kvm_defaults[] =
+    "kvmclock kvm-nopiodelay kvm-asyncpf kvm-steal-time kvm-pv-eoi kvmclock-stable-bit";
 
 static void get_host_id(struct cpu_def *d)
 {
@@ -270,18 +284,20 @@ static bool read_text(struct spec *s, GError **err)
     bool ok = set_model(s, items[0] ? items[0] : "", err);
 
     for (char **p = items; ok && *p && *++p;)
-        ok = **p ? set_item(s, *p, err) : fail(err, "-cpu: there is nothing between two commas in '%s'", s->text);
+        ok = **p ? set_item(s, *p, err) :
+                   fail(err, "-cpu: there is nothing between two commas in '%s'", s->text);
     g_strfreev(items);
     return ok;
 }
 
-/* --- what can be done of it ------------------------------------------------------------------------------------------ */
+/* --- what can be done of it ------------------------------------------------------------------- */
 
 struct kvm_cpuid2 *cpu_get_supported(int dev_fd, GError **err)
 {
     enum { ARCH_REQ_XCOMP_GUEST_PERM = 0x1025, XFEATURE_XTILEDATA = 18 };
 
-    syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_GUEST_PERM, XFEATURE_XTILEDATA); /* AMX: else KVM does not offer it */
+    syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_GUEST_PERM,
+            XFEATURE_XTILEDATA); /* AMX: else KVM does not offer it */
     for (unsigned n = 128; n <= 4096; n *= 2) {
         struct kvm_cpuid2 *c = g_malloc0(sizeof *c + n * sizeof c->entries[0]);
         c->nent = n;
@@ -362,7 +378,8 @@ static void settle_words(struct spec *s, uint32_t lacking[N_WORDS])
             cpu_features_apply("x2apic", d->words);
     }
     for (unsigned i = 0; i < N_WORDS; i++) {
-        uint32_t asked = (s->on[i] | s->plus[i]) & ~s->minus[i], removed = (s->off[i] & ~s->plus[i]) | s->minus[i];
+        uint32_t asked = (s->on[i] | s->plus[i]) & ~s->minus[i],
+                 removed = (s->off[i] & ~s->plus[i]) | s->minus[i];
         d->words[i] = (d->words[i] | asked) & ~removed;
         lacking[i] = (lacking[i] | asked) & ~removed & ~d->can[i];
         d->words[i] &= d->can[i];
@@ -436,15 +453,16 @@ static bool check_lacking(const struct spec *s, const uint32_t lacking[N_WORDS],
     cpu_feature_list(lacking, list);
     bool ok = !s->enforce || !list->len;
     if (!ok)
-        fail(err, "-cpu %s: this host's KVM lacks %s; leave 'enforce' out to go on without", s->text, list->str);
+        fail(err, "-cpu %s: this host's KVM lacks %s; leave 'enforce' out to go on without", s->text,
+             list->str);
     else if (list->len && s->check && warn)
         warn_user("-cpu %s: this host's KVM lacks %s", s->def->name, list->str);
     g_string_free(list, TRUE);
     return ok;
 }
 
-struct cpu_def *cpu_def_new(const struct kvm_config *cfg, const struct kvm_cpuid2 *supported, int dev_fd, bool warn,
-                            GError **err)
+struct cpu_def *cpu_def_new(const struct kvm_config *cfg, const struct kvm_cpuid2 *supported, int dev_fd,
+                            bool warn, GError **err)
 {
     struct cpu_def *d = g_new0(struct cpu_def, 1);
     struct spec s = { .text = cfg->cpu ? cfg->cpu : "host", .def = d };
@@ -481,7 +499,7 @@ void cpu_def_free(struct cpu_def *d)
     g_free(d);
 }
 
-/* --- checks before anything is made ----------------------------------------------------------------------------------- */
+/* --- checks before anything is made ----------------------------------------------------------- */
 
 static bool check_topology(const struct cpu_topology *t, GError **err)
 {
@@ -490,15 +508,19 @@ static bool check_topology(const struct cpu_topology *t, GError **err)
     if (!t->cpus || !product || !t->max_cpus)
         return fail(err, "-smp: no count may be 0");
     if (t->cpus > MAX_VCPUS || t->max_cpus > MAX_VCPUS)
-        return fail(err, "-smp: %u CPUs are more than a PC can have (%d)", MAX(t->cpus, t->max_cpus), MAX_VCPUS);
+        return fail(err, "-smp: %u CPUs are more than a PC can have (%d)", MAX(t->cpus, t->max_cpus),
+                    MAX_VCPUS);
     if (t->cpus > t->max_cpus)
         return fail(err, "-smp: %u CPUs, but maxcpus=%u", t->cpus, t->max_cpus);
     if (t->max_cpus > product)
-        return fail(err, "-smp: sockets=%u,dies=%u,cores=%u,threads=%u is less than %u CPUs", t->sockets, t->dies, t->cores,
-                    t->threads, t->max_cpus);
+        return fail(err, "-smp: sockets=%u,dies=%u,cores=%u,threads=%u is less than %u CPUs", t->sockets,
+                    t->dies, t->cores, t->threads, t->max_cpus);
     if (cpu_apic_id(t, t->max_cpus - 1) >= 255)
-        return fail(err, "-smp: the last of %u CPUs would have APIC id %u, more than 254: use cores and threads that are "
-                    "powers of two", t->max_cpus, cpu_apic_id(t, t->max_cpus - 1));
+        return fail(
+            err,
+            "-smp: the last of %u CPUs would have APIC id %u, more than 254: use cores and threads that are "
+            "powers of two",
+            t->max_cpus, cpu_apic_id(t, t->max_cpus - 1));
     return true;
 }
 
@@ -528,8 +550,9 @@ void kvm_cpu_help(GString *out)
     uint32_t all[N_WORDS];
     GString *names = g_string_new(NULL);
 
-    g_string_append(out, "CPU models:\n  host                       the host's processor, as far as KVM can give it\n"
-                         "  max                        the same\n");
+    g_string_append(
+        out, "CPU models:\n  host                       the host's processor, as far as KVM can give it\n"
+             "  max                        the same\n");
     for (const struct cpu_model *m = cpu_models; m->name; m++)
         g_string_append_printf(out, "  %-26s %s\n", m->name, m->id);
     memset(all, 0xff, sizeof all);
@@ -547,7 +570,9 @@ void kvm_cpu_help(GString *out)
     g_string_append(out, "\n\nHyper-V features (NAME=on, where the host's KVM has them):\n ");
     for (unsigned i = 0; i < N_HV; i++)
         g_string_append_printf(out, " %s", hv_names[i]);
-    g_string_append(out, "\n  hv-spinlocks=N hv-vendor-id=NAME hv-passthrough\n\nProperties:\n  check enforce kvm migratable "
-                         "pmu l3-cache host-cache-info host-phys-bits (on|off)\n  vendor model-id family model stepping "
-                         "level xlevel phys-bits host-phys-bits-limit tsc-frequency (=value)\n");
+    g_string_append(
+        out,
+        "\n  hv-spinlocks=N hv-vendor-id=NAME hv-passthrough\n\nProperties:\n  check enforce kvm migratable "
+        "pmu l3-cache host-cache-info host-phys-bits (on|off)\n  vendor model-id family model stepping "
+        "level xlevel phys-bits host-phys-bits-limit tsc-frequency (=value)\n");
 }

@@ -1,10 +1,13 @@
-/* vmm/kvm/hyperv.c - Hyper-V enlightenments, for guests that know that hypervisor (Windows), where KVM has them.
+/* vmm/kvm/hyperv.c - Hyper-V enlightenments, for guests that know that hypervisor (Windows), where KVM has
+ * them.
  *
- * Source: Microsoft Hypervisor Top Level Functional Specification 6.0b, chapter 2.4 (CPUID) and appendix. */
+ * Source: Microsoft Hypervisor Top Level Functional Specification 6.0b, chapter 2.4 (CPUID) and appendix.
+ */
 #include "vmm/kvm/cpu.h"
 #include "vmm/kvm/internal.h"
 
-/* What a feature sets in leaves 40000003 (EAX, EDX), 40000004 (EAX) and 40000006 (EAX), and what it needs. */
+/* What a feature sets in leaves 40000003 (EAX, EDX), 40000004 (EAX) and 40000006 (EAX), and what it needs.
+ */
 static const struct {
     uint32_t f3_eax, f3_edx, f4_eax, f6_eax, needs;
 } bits[N_HV] = {
@@ -61,7 +64,8 @@ static bool check_kvm(const struct cpu_def *d, int dev_fd, GError **err)
         return true;
     const struct kvm_cpuid_entry2 *f3 = leaf(c, 0x40000003), *f4 = leaf(c, 0x40000004);
     for (unsigned i = 0; i < N_HV; i++)
-        if ((d->hv & BIT(i)) && ((bits[i].f3_eax & ~f3->eax) || (bits[i].f3_edx & ~f3->edx) || (bits[i].f4_eax & ~f4->eax)))
+        if ((d->hv & BIT(i)) &&
+            ((bits[i].f3_eax & ~f3->eax) || (bits[i].f3_edx & ~f3->edx) || (bits[i].f4_eax & ~f4->eax)))
             return fail(err, "-cpu: %s: this host's KVM does not have it", hv_names[i]);
     return true;
 }
@@ -77,7 +81,8 @@ bool hv_check(const struct cpu_def *d, int dev_fd, GError **err)
     return check_needs(d, err) && check_kvm(d, dev_fd, err);
 }
 
-void hv_leaves(const struct cpu_def *d, void (*add)(void *, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t), void *opaque,
+void hv_leaves(const struct cpu_def *d,
+               void (*add)(void *, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t), void *opaque,
                const struct cpu_topology *t)
 {
     uint32_t v[3], f3_eax = BIT(5) | BIT(6), f3_edx = 0, f4_eax = 0, f6_eax = 0;

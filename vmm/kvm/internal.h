@@ -1,11 +1,12 @@
 /* vmm/kvm/internal.h - what the files of vmm/kvm/ share.
  *
- * Theory of operation.  A vCPU thread holds the VM lock except inside KVM_RUN.  It sets `in_run` while it still holds
- * the lock, and clears it before it asks for the lock again; so whoever holds the lock and sees every in_run clear knows
- * that no vCPU is in the guest, nor will be until the lock is dropped.  kvm_halt() brings that about, and may be called by
- * a vCPU thread, too.  A vCPU must not enter the guest while it is paused, or while a request (reset, power off ...) waits for
- * the main loop: it parks then, without the lock.  Kicks are free of races: what the vCPU shall see is stored first,
- * then run->immediate_exit, then comes the signal; the vCPU clears immediate_exit before it looks. */
+ * Theory of operation.  A vCPU thread holds the VM lock except inside KVM_RUN.  It sets `in_run` while it
+ * still holds the lock, and clears it before it asks for the lock again; so whoever holds the lock and sees
+ * every in_run clear knows that no vCPU is in the guest, nor will be until the lock is dropped.  kvm_halt()
+ * brings that about, and may be called by a vCPU thread, too.  A vCPU must not enter the guest while it is
+ * paused, or while a request (reset, power off ...) waits for the main loop: it parks then, without the
+ * lock.  Kicks are free of races: what the vCPU shall see is stored first, then run->immediate_exit, then
+ * comes the signal; the vCPU clears immediate_exit before it looks. */
 #ifndef BANTAM_KVM_INTERNAL_H
 #define BANTAM_KVM_INTERNAL_H
 
@@ -65,7 +66,7 @@ struct kvm {
     struct tracer trace;
     int dev_fd, fd;
     size_t run_size, xsave_size;
-    bool has_tsc_offset, has_kvmclock_ctrl, has_debugregs, has_xcrs, has_xsave, has_events, has_smm, has_nested;
+    bool has_kvmclock_ctrl, has_debugregs, has_xcrs, has_xsave, has_events, has_smm, has_nested;
 
     struct kvm_cpu *cpus;
     unsigned n_cpus;
@@ -118,7 +119,8 @@ int kvm_open(const char *path, GError **err); /* kvm.c */
 
 /* vcpu.c */
 extern const struct accel_ops kvm_accel_ops;
-void kvm_halt(struct kvm *k); /* VM lock held: brings every vCPU out of the guest; they stay out until it is dropped */
+/* VM lock held: brings every vCPU out of the guest; they stay out until the lock is dropped. */
+void kvm_halt(struct kvm *k);
 bool kvm_cpu_create(struct kvm_cpu *cpu, GError **err);
 void kvm_cpus_stop(struct kvm *k); /* threads end */
 
@@ -138,7 +140,8 @@ void kvm_nmi(struct kvm_cpu *cpu);
 uint32_t kvm_lapic_get(const struct kvm_lapic_state *l, unsigned reg);
 void kvm_lapic_put(struct kvm_lapic_state *l, unsigned reg, uint32_t v);
 enum { /* LAPIC registers, SDM vol. 3 table 10-1 */
-    APIC_ID = 0x20, APIC_VERSION = 0x30, APIC_DFR = 0xe0, APIC_SVR = 0xf0, APIC_LVT_CMCI = 0x2f0, APIC_LVT_TIMER = 0x320,
+    APIC_ID = 0x20, APIC_VERSION = 0x30, APIC_DFR = 0xe0, APIC_SVR = 0xf0, APIC_LVT_CMCI = 0x2f0,
+    APIC_LVT_TIMER = 0x320,
     APIC_LVT_THERMAL = 0x330, APIC_LVT_PERF = 0x340, APIC_LVT_LINT0 = 0x350, APIC_LVT_LINT1 = 0x360,
     APIC_LVT_ERROR = 0x370, APIC_TMICT = 0x380, APIC_TMCCT = 0x390,
     APIC_LVT_MASKED = 0x10000, APIC_MODE_NMI = 0x400, APIC_MODE_EXTINT = 0x700,
@@ -147,7 +150,7 @@ enum { /* LAPIC registers, SDM vol. 3 table 10-1 */
 /* regs.c: reset and dump; msr.c: MSRs */
 bool kvm_cpu_reset(struct kvm_cpu *cpu, GError **err);
 void kvm_cpu_dump(struct kvm_cpu *cpu, GString *out);
-int kvm_set_msrs(struct kvm_cpu *cpu, const struct kvm_msr_entry *e, unsigned n); /* skips what KVM refuses */
+int kvm_set_msrs(struct kvm_cpu *cpu, const struct kvm_msr_entry *e, unsigned n); /* but what is refused */
 bool kvm_get_msr(struct kvm_cpu *cpu, uint32_t index, uint64_t *val);
 void kvm_reset_msrs(struct kvm_cpu *cpu);
 

@@ -1,14 +1,15 @@
 /* vmm/kvm/ioevents.c - what saves exits: ioeventfds, and rings of coalesced writes.
  *
- * The descriptor of an eventfd must not be closed while a mapped region names it: take it out of the region first. */
+ * The descriptor of an eventfd must not be closed while a mapped region names it: take it out of the region
+ * first. */
 #include "vmm/kvm/internal.h"
 
-/* --- ioeventfds --------------------------------------------------------------------------------------- */
+/* --- ioeventfds ------------------------------------------------------------------------------- */
 
 static bool same_efd(const struct kvm_efd *a, const struct kvm_efd *b)
 {
-    return a->addr == b->addr && a->size == b->size && a->pio == b->pio && a->match == b->match && a->fd == b->fd &&
-           (!a->match || a->value == b->value);
+    return a->addr == b->addr && a->size == b->size && a->pio == b->pio && a->match == b->match &&
+           a->fd == b->fd && (!a->match || a->value == b->value);
 }
 
 static bool find_efd(const GArray *in, const struct kvm_efd *e)
@@ -40,8 +41,12 @@ static GArray *wanted_efds(const struct view *v, bool pio)
             const struct region_eventfd *e = &p->r->efds[j];
             if (e->off < p->off || !range_fits(e->off - p->off, e->size ? e->size : 1, p->size))
                 continue;
-            struct kvm_efd k = { .addr = p->addr + (e->off - p->off), .size = e->size, .fd = e->fd, .pio = pio,
-                                 .match = e->match, .value = e->value };
+            struct kvm_efd k = { .addr = p->addr + (e->off - p->off),
+                                 .size = e->size,
+                                 .fd = e->fd,
+                                 .pio = pio,
+                                 .match = e->match,
+                                 .value = e->value };
             g_array_append_val(want, k);
         }
     }
@@ -75,7 +80,7 @@ void kvm_sync_ioevents(struct kvm *k, bool pio, const struct view *view)
     g_array_free(want, TRUE);
 }
 
-/* --- coalesced writes ----------------------------------------------------------------------------------- */
+/* --- coalesced writes ------------------------------------------------------------------------- */
 
 static bool find_zone(const GArray *in, const struct kvm_zone *z)
 {
@@ -89,7 +94,8 @@ static void put_zone(struct kvm *k, const struct kvm_zone *z, bool on)
 {
     struct kvm_coalesced_mmio_zone arg = { .addr = z->addr, .size = z->size, .pio = z->pio };
 
-    kvm_ioctl(k->fd, on ? KVM_REGISTER_COALESCED_MMIO : KVM_UNREGISTER_COALESCED_MMIO, &arg); /* failing: no batches */
+    kvm_ioctl(k->fd, on ? KVM_REGISTER_COALESCED_MMIO : KVM_UNREGISTER_COALESCED_MMIO,
+              &arg); /* failing: no batches */
 }
 
 static GArray *wanted_zones(const struct view *v, bool pio)
@@ -110,7 +116,8 @@ static GArray *wanted_zones(const struct view *v, bool pio)
     return want;
 }
 
-/* Writes that were batched before the map changed belong to the old map.  Their handlers must not change the map. */
+/* Writes that were batched before the map changed belong to the old map.  Their handlers must not change
+ * the map. */
 static void drain_into(struct kvm *k, bool pio, const struct view *old)
 {
     struct space *sp = pio ? &k->vm->pio : &k->vm->mem;
@@ -153,7 +160,8 @@ void kvm_drain(void *opaque)
     if (!ring || k->draining)
         return;
     /* What comes in while we are at it is later than now: an endless writer can't hold us. */
-    uint32_t first = ring->first % k->ring_max, last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE) % k->ring_max;
+    uint32_t first = ring->first % k->ring_max,
+             last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE) % k->ring_max;
     if (first == last)
         return;
     k->draining = true; /* a handler that changes the map comes back here */

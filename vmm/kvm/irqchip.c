@@ -1,8 +1,8 @@
 /* vmm/kvm/irqchip.c - the kernel's PIC, IOAPIC and LAPICs: GSI routing, MSIs, irqfds, reset, state.
  *
- * GSIs 0..15 are ISA lines: each goes to its PIC input and to the IOAPIC pin of that number, except that 0 goes to pin 2
- * (the usual override, which ACPI announces) and 2, the cascade, nowhere.  16..23 are IOAPIC pins only.  Higher
- * ones are allotted to messages. */
+ * GSIs 0..15 are ISA lines: each goes to its PIC input and to the IOAPIC pin of that number, except that 0
+ * goes to pin 2 (the usual override, which ACPI announces) and 2, the cascade, nowhere.  16..23 are IOAPIC
+ * pins only.  Higher ones are allotted to messages. */
 #include "vmm/kvm/internal.h"
 
 static bool put_routes(struct kvm *k)
@@ -72,7 +72,7 @@ void kvm_irqchip_free(struct kvm *k)
     g_mutex_clear(&k->route_mutex);
 }
 
-/* --- lines ------------------------------------------------------------------------------------------------ */
+/* --- lines ------------------------------------------------------------------------------------ */
 
 void kvm_set_gsi(void *opaque, int gsi, int level)
 {
@@ -113,11 +113,13 @@ void kvm_irqchip_reset(struct kvm *k)
     push_lines(k);
 }
 
-/* --- messages ---------------------------------------------------------------------------------------------- */
+/* --- messages --------------------------------------------------------------------------------- */
 
 int kvm_msi_send(struct kvm *k, uint64_t addr, uint32_t data)
 {
-    struct kvm_msi msi = { .address_lo = (uint32_t) addr, .address_hi = (uint32_t) (addr >> 32), .data = data };
+    struct kvm_msi msi = { .address_lo = (uint32_t) addr,
+                           .address_hi = (uint32_t) (addr >> 32),
+                           .data = data };
 
     return kvm_ioctl(k->fd, KVM_SIGNAL_MSI, &msi);
 }
@@ -211,7 +213,7 @@ void kvm_irqfd_remove(struct kvm *k, int fd, int gsi)
     put_irqfd(k, fd, -1, gsi, KVM_IRQFD_FLAG_DEASSIGN);
 }
 
-/* --- NMI ----------------------------------------------------------------------------------------------------- */
+/* --- NMI -------------------------------------------------------------------------------------- */
 
 uint32_t kvm_lapic_get(const struct kvm_lapic_state *l, unsigned reg)
 {
@@ -223,7 +225,8 @@ void kvm_lapic_put(struct kvm_lapic_state *l, unsigned reg, uint32_t v)
     st_le32(l->regs + reg, v);
 }
 
-/* The board's NMI line is LINT1 of every LAPIC; with the LAPIC switched off that pin is the processor's NMI. */
+/* The board's NMI line is LINT1 of every LAPIC; with the LAPIC switched off that pin is the processor's
+ * NMI. */
 void kvm_nmi(struct kvm_cpu *cpu)
 {
     struct kvm_lapic_state l;
@@ -237,12 +240,12 @@ void kvm_nmi(struct kvm_cpu *cpu)
     kvm_ioctl(cpu->fd, KVM_NMI, NULL);
 }
 
-/* --- info irq ------------------------------------------------------------------------------------------------ */
+/* --- info irq --------------------------------------------------------------------------------- */
 
 static void describe_pic(const char *name, const struct kvm_pic_state *p, GString *out)
 {
-    g_string_append_printf(out, "%s: irr=%02x imr=%02x isr=%02x base=%02x elcr=%02x%s%s\n", name, p->irr, p->imr, p->isr,
-                           p->irq_base, p->elcr, p->auto_eoi ? " auto-eoi" : "",
+    g_string_append_printf(out, "%s: irr=%02x imr=%02x isr=%02x base=%02x elcr=%02x%s%s\n", name, p->irr,
+                           p->imr, p->isr, p->irq_base, p->elcr, p->auto_eoi ? " auto-eoi" : "",
                            p->special_fully_nested_mode ? " sfnm" : "");
 }
 
@@ -257,9 +260,9 @@ static void describe_ioapic(const struct kvm_ioapic_state *io, GString *out)
             continue;
         g_string_append_printf(out, "  pin %2u: vector %02x %s %s %s %s to %02x%s%s\n", i, e->fields.vector,
                                modes[e->fields.delivery_mode], e->fields.trig_mode ? "level" : "edge",
-                               e->fields.polarity ? "low" : "high", e->fields.dest_mode ? "logical" : "physical",
-                               e->fields.dest_id, e->fields.mask ? " masked" : "",
-                               e->fields.remote_irr ? " remote-irr" : "");
+                               e->fields.polarity ? "low" : "high",
+                               e->fields.dest_mode ? "logical" : "physical", e->fields.dest_id,
+                               e->fields.mask ? " masked" : "", e->fields.remote_irr ? " remote-irr" : "");
     }
 }
 
@@ -277,10 +280,13 @@ static void describe_lapic(struct kvm_cpu *cpu, GString *out)
 
     if (kvm_ioctl(cpu->fd, KVM_GET_LAPIC, &l) < 0)
         return;
-    g_string_append_printf(out, "lapic %u: id=%08x svr=%03x tpr=%02x lvt timer=%05x lint0=%05x lint1=%05x "
-                           "timer %u/%u", cpu->index, kvm_lapic_get(&l, APIC_ID), kvm_lapic_get(&l, APIC_SVR),
-                           kvm_lapic_get(&l, 0x80), kvm_lapic_get(&l, APIC_LVT_TIMER), kvm_lapic_get(&l, APIC_LVT_LINT0),
-                           kvm_lapic_get(&l, APIC_LVT_LINT1), kvm_lapic_get(&l, APIC_TMCCT), kvm_lapic_get(&l, APIC_TMICT));
+    g_string_append_printf(out,
+                           "lapic %u: id=%08x svr=%03x tpr=%02x lvt timer=%05x lint0=%05x lint1=%05x "
+                           "timer %u/%u",
+                           cpu->index, kvm_lapic_get(&l, APIC_ID), kvm_lapic_get(&l, APIC_SVR),
+                           kvm_lapic_get(&l, 0x80), kvm_lapic_get(&l, APIC_LVT_TIMER),
+                           kvm_lapic_get(&l, APIC_LVT_LINT0), kvm_lapic_get(&l, APIC_LVT_LINT1),
+                           kvm_lapic_get(&l, APIC_TMCCT), kvm_lapic_get(&l, APIC_TMICT));
     describe_bits(&l, "isr", 0x100, out);
     describe_bits(&l, "irr", 0x200, out);
     g_string_append_c(out, '\n');

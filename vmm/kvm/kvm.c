@@ -26,8 +26,10 @@ int kvm_open(const char *path, GError **err)
         case ENOENT:
         case ENODEV:
         case ENXIO:
-            fail(err, "%s: %s: enable VT-x or AMD-V in the firmware set-up and load the kernel module "
-                 "kvm_intel or kvm_amd (in a container or VM: pass the device through)", path, g_strerror(errno));
+            fail(err,
+                 "%s: %s: enable VT-x or AMD-V in the firmware set-up and load the kernel module "
+                 "kvm_intel or kvm_amd (in a container or VM: pass the device through)",
+                 path, g_strerror(errno));
             break;
         case EACCES:
         case EPERM:
@@ -45,7 +47,8 @@ int kvm_open(const char *path, GError **err)
     if (version < 0)
         fail(err, "%s: this is not the KVM device: %s", path, g_strerror(-version));
     else
-        fail(err, "%s: API version %d, but %d is needed: install a newer Linux kernel", path, version, KVM_API_VERSION);
+        fail(err, "%s: API version %d, but %d is needed: install a newer Linux kernel", path, version,
+             KVM_API_VERSION);
     close(fd);
     return -1;
 }
@@ -56,8 +59,10 @@ static int create_vm(struct kvm *k, GError **err)
 
     switch (fd) {
     case -EBUSY:
-        fail(err, "KVM is busy: another hypervisor (VirtualBox, VMware ...) uses this processor's VT-x or AMD-V: "
-             "stop its virtual machines, or unload its kernel modules");
+        fail(
+            err,
+            "KVM is busy: another hypervisor (VirtualBox, VMware ...) uses this processor's VT-x or AMD-V: "
+            "stop its virtual machines, or unload its kernel modules");
         break;
     case -ENOMEM:
         fail(err, "KVM cannot make a virtual machine: the host is out of memory");
@@ -67,7 +72,8 @@ static int create_vm(struct kvm *k, GError **err)
         fail(err, "KVM cannot make a virtual machine: too many open files (ulimit -n)");
         break;
     case -EOPNOTSUPP:
-        fail(err, "KVM cannot make a virtual machine: virtualization is disabled: enable VT-x or AMD-V in the "
+        fail(err,
+             "KVM cannot make a virtual machine: virtualization is disabled: enable VT-x or AMD-V in the "
              "firmware set-up");
         break;
     default:
@@ -84,14 +90,17 @@ static bool check_capabilities(struct kvm *k, GError **err)
         int cap;
         const char *name;
     } needed[] = {
-        { KVM_CAP_IRQCHIP, "IRQCHIP" }, { KVM_CAP_USER_MEMORY, "USER_MEMORY" }, { KVM_CAP_EXT_CPUID, "EXT_CPUID" },
-        { KVM_CAP_SET_TSS_ADDR, "SET_TSS_ADDR" }, { KVM_CAP_MP_STATE, "MP_STATE" }, { KVM_CAP_IRQ_ROUTING, "IRQ_ROUTING" },
+        { KVM_CAP_IRQCHIP, "IRQCHIP" }, { KVM_CAP_USER_MEMORY, "USER_MEMORY" }, { KVM_CAP_EXT_CPUID,
+        "EXT_CPUID" },
+        { KVM_CAP_SET_TSS_ADDR, "SET_TSS_ADDR" }, { KVM_CAP_MP_STATE, "MP_STATE" },
+        { KVM_CAP_IRQ_ROUTING, "IRQ_ROUTING" },
         { KVM_CAP_READONLY_MEM, "READONLY_MEM" }, { KVM_CAP_IMMEDIATE_EXIT, "IMMEDIATE_EXIT" },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(needed); i++)
         if (kvm_has(k, needed[i].cap) <= 0)
-            return fail(err, "this host's KVM lacks KVM_CAP_%s: install Linux 4.12 or newer", needed[i].name);
+            return fail(err, "this host's KVM lacks KVM_CAP_%s: install Linux 4.12 or newer",
+                        needed[i].name);
     k->has_debugregs = kvm_has(k, KVM_CAP_DEBUGREGS) > 0;
     k->has_xcrs = kvm_has(k, KVM_CAP_XCRS) > 0;
     k->has_xsave = kvm_has(k, KVM_CAP_XSAVE) > 0;
@@ -110,20 +119,25 @@ static bool check_capabilities(struct kvm *k, GError **err)
 static bool check_cpu_limits(struct kvm *k, GError **err)
 {
     const struct cpu_topology *t = &k->cfg.topo;
-    int max = kvm_has(k, KVM_CAP_MAX_VCPUS), soft = kvm_has(k, KVM_CAP_NR_VCPUS), ids = kvm_has(k, KVM_CAP_MAX_VCPU_ID);
+    int max = kvm_has(k, KVM_CAP_MAX_VCPUS), soft = kvm_has(k, KVM_CAP_NR_VCPUS),
+        ids = kvm_has(k, KVM_CAP_MAX_VCPU_ID);
 
     max = max > 0 ? max : soft;
     if (max > 0 && t->max_cpus > (unsigned) max)
         return fail(err, "-smp: %u CPUs, but this host's KVM takes at most %d", t->max_cpus, max);
     if (ids > 0 && cpu_apic_id(t, t->max_cpus - 1) >= (unsigned) ids)
-        return fail(err, "-smp: the last CPU's APIC id is %u, but this host's KVM takes ids below %d: use a topology of "
-                    "powers of two", cpu_apic_id(t, t->max_cpus - 1), ids);
+        return fail(
+            err,
+            "-smp: the last CPU's APIC id is %u, but this host's KVM takes ids below %d: use a topology of "
+            "powers of two",
+            cpu_apic_id(t, t->max_cpus - 1), ids);
     if (soft > 0 && t->cpus > (unsigned) soft)
         warn_user("-smp: %u CPUs are more than the %d that this host's KVM recommends", t->cpus, soft);
     return true;
 }
 
-/* Pages for the VM86 task that Intel processors without "unrestricted guest" need, and for their identity map. */
+/* Pages for the VM86 task that Intel processors without "unrestricted guest" need, and for their identity
+ * map. */
 static bool set_host_pages(struct kvm *k, GError **err)
 {
     uint64_t identity = CPU_HOST_PAGES;
@@ -170,7 +184,8 @@ struct kvm *kvm_new(struct vm *vm, const struct kvm_config *cfg, GError **err)
     sigaction(KVM_SIGNAL, &sa, NULL);
 
     k->dev_fd = kvm_open(cfg->device, err);
-    if (k->dev_fd < 0 || (k->fd = create_vm(k, err)) < 0 || !check_capabilities(k, err) || !check_cpu_limits(k, err))
+    if (k->dev_fd < 0 || (k->fd = create_vm(k, err)) < 0 || !check_capabilities(k, err) ||
+        !check_cpu_limits(k, err))
         goto failed;
     k->supported = cpu_get_supported(k->dev_fd, err);
     k->def = k->supported ? cpu_def_new(&k->cfg, k->supported, k->dev_fd, true, err) : NULL;

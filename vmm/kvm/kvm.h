@@ -32,16 +32,20 @@ bool kvm_check_cpu(const struct kvm_config *cfg, GError **err);
 /* "-cpu help": models and feature names, one a line. */
 void kvm_cpu_help(GString *out);
 
-struct kvm *kvm_new(struct vm *vm, const struct kvm_config *cfg, GError **err); /* cfg is copied; NULL: failed */
+/* cfg is copied; NULL: failed. */
+struct kvm *kvm_new(struct vm *vm, const struct kvm_config *cfg, GError **err);
 bool kvm_start_cpus(struct kvm *k, GError **err);
-void kvm_free(struct kvm *k); /* NULL is fine; the VM must not run; before vm_free, and before devices are freed or after */
+/* NULL is fine.  The VM must not run; before vm_free(), with or without its devices. */
+void kvm_free(struct kvm *k);
 
-/* Entry state of the bootstrap processor (copied), or NULL for the reset vector.  Takes effect at the next reset. */
+/* Entry state of the bootstrap processor (copied), or NULL for the reset vector.  Takes effect at the next
+ * reset. */
 void kvm_set_boot_regs(struct kvm *k, const struct boot_cpu_state *st);
 
-/* --- interrupts (VM lock held or not; any thread) -------------------------------------------------- */
+/* --- interrupts (VM lock held or not; any thread) --------------------------------------------- */
 
-/* As in struct pc_irqchip.  GSIs 0..23: ISA lines on PIC and IOAPIC (0 is IOAPIC pin 2), 16..23 on the IOAPIC only. */
+/* As in struct pc_irqchip.  GSIs 0..23: ISA lines on PIC and IOAPIC (0 is IOAPIC pin 2), 16..23 on the
+ * IOAPIC only. */
 void kvm_set_gsi(void *opaque, int gsi, int level);
 int kvm_raise_status(void *opaque, int gsi);
 /* Send a message-signalled interrupt now: > 0 delivered, 0 blocked by the guest, < 0 failed. */
@@ -50,18 +54,21 @@ int kvm_msi_send(struct kvm *k, uint64_t addr, uint32_t data);
 int kvm_msi_route_add(struct kvm *k, uint64_t addr, uint32_t data);
 void kvm_msi_route_change(struct kvm *k, int gsi, uint64_t addr, uint32_t data);
 void kvm_msi_route_remove(struct kvm *k, int gsi);
-/* Writing to eventfd `fd` raises `gsi`; `resample` (or -1) makes it a level that is lowered by the guest's EOI. */
+/* Writing to eventfd `fd` raises `gsi`; `resample` (or -1) makes it a level that is lowered by the guest's
+ * EOI. */
 bool kvm_irqfd_add(struct kvm *k, int fd, int resample, int gsi, GError **err);
 void kvm_irqfd_remove(struct kvm *k, int fd, int gsi);
 void kvm_describe_irqchip(struct kvm *k, GString *out); /* `info irq`: PIC, IOAPIC and LAPICs */
 
-/* --- CPUs -------------------------------------------------------------------------------------------- */
+/* --- CPUs ------------------------------------------------------------------------------------- */
 
 unsigned kvm_cpu_count(const struct kvm *k);
-int kvm_cpu_thread_id(const struct kvm *k, unsigned cpu); /* Linux thread id, for `info cpus`; 0: not started */
+/* Linux thread id, for `info cpus`; 0: not started. */
+int kvm_cpu_thread_id(const struct kvm *k, unsigned cpu);
 
-/* Whole state, for snapshots; paused.  The bytes are versioned and self-describing; loading is all or nothing for
- * what they say, and hostile until checked.  After kvm_load_chips() every irq level must be pushed again. */
+/* Whole state, for snapshots; paused.  The bytes are versioned and self-describing; loading is all or
+ * nothing for what they say, and hostile until checked.  After kvm_load_chips() every irq level must be
+ * pushed again. */
 void kvm_save_cpu(struct kvm *k, unsigned cpu, GByteArray *out);
 bool kvm_load_cpu(struct kvm *k, unsigned cpu, const uint8_t *data, size_t len, GError **err);
 void kvm_save_chips(struct kvm *k, GByteArray *out); /* PIC, IOAPIC, kvmclock */

@@ -1,21 +1,22 @@
 /* vmm/kvm/memslots.c - the memory space as KVM memory slots, and KVM's log of dirty pages.
  *
- * A slot is a page-aligned piece of the view with contiguous host memory.  Bytes at the ends of RAM that fill no page
- * get no slot: accesses there exit and go through the space like a register's.  Slots never cross 1 MiB, so that the
- * guest's (or its firmware's) play with PAM and SMRAM never takes the big slot of main memory away, and with it all the
- * shadow or nested page tables that KVM built.
+ * A slot is a page-aligned piece of the view with contiguous host memory.  Bytes at the ends of RAM that
+ * fill no page get no slot: accesses there exit and go through the space like a register's.  Slots never
+ * cross 1 MiB, so that the guest's (or its firmware's) play with PAM and SMRAM never takes the big slot of
+ * main memory away, and with it all the shadow or nested page tables that KVM built.
  *
- * KVM changes a slot by deleting and creating it, so a commit that deletes any halts the vCPUs first: none may meet the gap. */
+ * KVM changes a slot by deleting and creating it, so a commit that deletes any halts the vCPUs first: none
+ * may meet the gap. */
 #include "vmm/kvm/internal.h"
 
 enum { PAGE = PAGE_SIZE_4K, CUT = 1 << 20 };
 
-/* --- what the view asks for --------------------------------------------------------------------------- */
+/* --- what the view asks for ------------------------------------------------------------------- */
 
 static bool continues(const struct kvm_slot *a, const struct kvm_slot *b)
 {
-    return a->rb == b->rb && a->rom == b->rom && a->log == b->log && a->gpa + a->size == b->gpa && b->gpa != CUT &&
-           a->off + a->size == b->off;
+    return a->rb == b->rb && a->rom == b->rom && a->log == b->log && a->gpa + a->size == b->gpa &&
+           b->gpa != CUT && a->off + a->size == b->off;
 }
 
 static void trim(GArray *want)
@@ -67,7 +68,7 @@ static GArray *wanted(const struct view *v)
     return want;
 }
 
-/* --- telling the kernel -------------------------------------------------------------------------------- */
+/* --- telling the kernel ----------------------------------------------------------------------- */
 
 static int put_slot(struct kvm *k, const struct kvm_slot *s, bool present)
 {
@@ -77,8 +78,9 @@ static int put_slot(struct kvm *k, const struct kvm_slot *s, bool present)
         .flags = (s->rom ? KVM_MEM_READONLY : 0) | (s->log ? KVM_MEM_LOG_DIRTY_PAGES : 0),
     };
 
-    TRACER(&k->trace, "slot %u: %s 0x%" PRIx64 "+0x%" PRIx64 "%s%s %s+0x%" PRIx64, s->id, present ? "set" : "delete",
-           s->gpa, s->size, s->rom ? " rom" : "", s->log ? " log" : "", s->rb->name, s->off);
+    TRACER(&k->trace, "slot %u: %s 0x%" PRIx64 "+0x%" PRIx64 "%s%s %s+0x%" PRIx64, s->id,
+           present ? "set" : "delete", s->gpa, s->size, s->rom ? " rom" : "", s->log ? " log" : "",
+           s->rb->name, s->off);
     return kvm_ioctl(k->fd, KVM_SET_USER_MEMORY_REGION, &mr);
 }
 
@@ -150,15 +152,15 @@ static void create_slot(struct kvm *k, struct kvm_slot *s)
     s->live = r == 0;
     /* A guest can bring this about (a BAR over the LAPIC's page): the bytes stay reachable, by exits. */
     if (r < 0)
-        tracer_guest_error(&k->trace, "memory at 0x%" PRIx64 "+0x%" PRIx64 " is slow: KVM can't map it: %s", s->gpa,
-                           s->size, g_strerror(-r));
+        tracer_guest_error(&k->trace, "memory at 0x%" PRIx64 "+0x%" PRIx64 " is slow: KVM can't map it: %s",
+                           s->gpa, s->size, g_strerror(-r));
     if (s->log) {
         s->rb->sync = sync_block;
         s->rb->sync_opaque = k;
     }
 }
 
-/* --- commit -------------------------------------------------------------------------------------------- */
+/* --- commit ----------------------------------------------------------------------------------- */
 
 static bool same_place(const struct kvm_slot *a, const struct kvm_slot *b)
 {

@@ -5,7 +5,9 @@
 
 static struct kvm_segment segment(uint16_t selector, uint64_t base, uint32_t limit, uint8_t type, bool s)
 {
-    return (struct kvm_segment){ .base = base, .limit = limit, .selector = selector, .type = type, .present = 1, .s = s };
+    return (struct kvm_segment){
+        .base = base, .limit = limit, .selector = selector, .type = type, .present = 1, .s = s
+    };
 }
 
 static struct kvm_segment flat(uint16_t selector, uint8_t type, bool long_mode)
@@ -69,7 +71,8 @@ static void reset_regs(const struct kvm_cpu *cpu, bool boot, struct kvm_regs *r)
         *r = (struct kvm_regs){ .rip = 0xfff0, .rdx = cpu->k->signature, .rflags = 2 };
 }
 
-/* LINT0 of the bootstrap processor passes the PIC's INTR through, as firmware would make it: plain kernels count on it. */
+/* LINT0 of the bootstrap processor passes the PIC's INTR through, as firmware would make it: plain kernels
+ * count on it. */
 static void reset_lapic(const struct kvm_cpu *cpu, struct kvm_lapic_state *l)
 {
     bool firmware_was_here = cpu->k->has_boot;
@@ -111,8 +114,8 @@ static void reset_fpu(const struct kvm_cpu *cpu)
 
 static void reset_events(const struct kvm_cpu *cpu)
 {
-    struct kvm_vcpu_events ev = { .flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SIPI_VECTOR |
-                                           KVM_VCPUEVENT_VALID_SHADOW };
+    struct kvm_vcpu_events ev = { .flags = KVM_VCPUEVENT_VALID_NMI_PENDING |
+                                           KVM_VCPUEVENT_VALID_SIPI_VECTOR | KVM_VCPUEVENT_VALID_SHADOW };
     struct kvm_debugregs dr = { .dr6 = 0xffff0ff0, .dr7 = 0x400 };
 
     if (cpu->k->has_smm)
@@ -154,7 +157,7 @@ bool kvm_cpu_reset(struct kvm_cpu *cpu, GError **err)
     return r == 0 || fail(err, "KVM refuses the registers: %s", g_strerror(-r));
 }
 
-/* --- general registers ------------------------------------------------------------------------------------ */
+/* --- general registers ------------------------------------------------------------------------ */
 
 bool kvm_get_gprs(struct kvm *k, unsigned cpu, struct cpu_gprs *g)
 {
@@ -162,29 +165,43 @@ bool kvm_get_gprs(struct kvm *k, unsigned cpu, struct cpu_gprs *g)
 
     if (cpu >= k->n_cpus || kvm_ioctl(k->cpus[cpu].fd, KVM_GET_REGS, &r) < 0)
         return false;
-    *g = (struct cpu_gprs){ r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10, r.r11, r.r12,
-                            r.r13, r.r14, r.r15, r.rip, r.rflags };
+    *g = (struct cpu_gprs){ r.rax, r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8,
+                            r.r9,  r.r10, r.r11, r.r12, r.r13, r.r14, r.r15, r.rip, r.rflags };
     return true;
 }
 
 bool kvm_set_gprs(struct kvm *k, unsigned cpu, const struct cpu_gprs *g)
 {
-    struct kvm_regs r = { .rax = g->rax, .rbx = g->rbx, .rcx = g->rcx, .rdx = g->rdx, .rsi = g->rsi, .rdi = g->rdi,
-                          .rbp = g->rbp, .rsp = g->rsp, .r8 = g->r8, .r9 = g->r9, .r10 = g->r10, .r11 = g->r11,
-                          .r12 = g->r12, .r13 = g->r13, .r14 = g->r14, .r15 = g->r15, .rip = g->rip,
+    struct kvm_regs r = { .rax = g->rax,
+                          .rbx = g->rbx,
+                          .rcx = g->rcx,
+                          .rdx = g->rdx,
+                          .rsi = g->rsi,
+                          .rdi = g->rdi,
+                          .rbp = g->rbp,
+                          .rsp = g->rsp,
+                          .r8 = g->r8,
+                          .r9 = g->r9,
+                          .r10 = g->r10,
+                          .r11 = g->r11,
+                          .r12 = g->r12,
+                          .r13 = g->r13,
+                          .r14 = g->r14,
+                          .r15 = g->r15,
+                          .rip = g->rip,
                           .rflags = g->rflags };
 
     k->touched = true;
     return cpu < k->n_cpus && kvm_ioctl(k->cpus[cpu].fd, KVM_SET_REGS, &r) == 0;
 }
 
-/* --- dump ------------------------------------------------------------------------------------------------------ */
+/* --- dump ------------------------------------------------------------------------------------- */
 
 static void dump_segment(GString *out, const char *name, const struct kvm_segment *s)
 {
-    g_string_append_printf(out, "%-4s %04x base=%016" PRIx64 " limit=%08x type=%x%s dpl=%u%s%s%s%s\n", name, s->selector,
-                           (uint64_t) s->base, s->limit, s->type, s->s ? "" : " system", s->dpl,
-                           s->present ? " present" : "", s->db ? " 32" : "", s->l ? " 64" : "",
+    g_string_append_printf(out, "%-4s %04x base=%016" PRIx64 " limit=%08x type=%x%s dpl=%u%s%s%s%s\n", name,
+                           s->selector, (uint64_t) s->base, s->limit, s->type, s->s ? "" : " system",
+                           s->dpl, s->present ? " present" : "", s->db ? " 32" : "", s->l ? " 64" : "",
                            s->unusable ? " unusable" : "");
 }
 
@@ -206,18 +223,24 @@ void kvm_cpu_dump(struct kvm_cpu *cpu, GString *out)
     g_string_append_printf(out, "CPU %u: %s, %s\n", cpu->index,
                            mp.mp_state < G_N_ELEMENTS(mp_names) ? mp_names[mp.mp_state] : "?",
                            s.efer & BIT(10) ? s.cs.l ? "64-bit mode" : "compatibility mode" :
-                           s.cr0 & 1 ? r.rflags & BIT(17) ? "virtual 8086 mode" : "protected mode" : "real mode");
+                           s.cr0 & 1        ? r.rflags & BIT(17) ? "virtual 8086 mode" : "protected mode" :
+                                              "real mode");
     const struct {
         const char *name;
         uint64_t v;
     } gpr[] = {
-        { "rax", r.rax }, { "rbx", r.rbx }, { "rcx", r.rcx }, { "rdx", r.rdx }, { "rsi", r.rsi }, { "rdi", r.rdi },
-        { "rbp", r.rbp }, { "rsp", r.rsp }, { "r8", r.r8 },   { "r9", r.r9 },   { "r10", r.r10 }, { "r11", r.r11 },
-        { "r12", r.r12 }, { "r13", r.r13 }, { "r14", r.r14 }, { "r15", r.r15 }, { "rip", r.rip }, { "rfl", r.rflags },
-        { "cr0", s.cr0 }, { "cr2", s.cr2 }, { "cr3", s.cr3 }, { "cr4", s.cr4 }, { "cr8", s.cr8 }, { "efer", s.efer },
+        { "rax", r.rax }, { "rbx", r.rbx }, { "rcx", r.rcx }, { "rdx", r.rdx }, { "rsi", r.rsi },
+        { "rdi", r.rdi },
+        { "rbp", r.rbp }, { "rsp", r.rsp }, { "r8", r.r8 },   { "r9", r.r9 },   { "r10", r.r10 },
+        { "r11", r.r11 },
+        { "r12", r.r12 }, { "r13", r.r13 }, { "r14", r.r14 }, { "r15", r.r15 }, { "rip", r.rip },
+        { "rfl", r.rflags },
+        { "cr0", s.cr0 }, { "cr2", s.cr2 }, { "cr3", s.cr3 }, { "cr4", s.cr4 }, { "cr8", s.cr8 },
+        { "efer", s.efer },
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(gpr); i++)
-        g_string_append_printf(out, "%-4s %016" PRIx64 "%s", gpr[i].name, gpr[i].v, i % 4 == 3 ? "\n" : "  ");
+        g_string_append_printf(out, "%-4s %016" PRIx64 "%s", gpr[i].name, gpr[i].v,
+                               i % 4 == 3 ? "\n" : "  ");
     dump_segment(out, "cs", &s.cs);
     dump_segment(out, "ds", &s.ds);
     dump_segment(out, "es", &s.es);
@@ -226,6 +249,7 @@ void kvm_cpu_dump(struct kvm_cpu *cpu, GString *out)
     dump_segment(out, "gs", &s.gs);
     dump_segment(out, "ldt", &s.ldt);
     dump_segment(out, "tr", &s.tr);
-    g_string_append_printf(out, "gdt  base=%016" PRIx64 " limit=%04x   idt  base=%016" PRIx64 " limit=%04x\n",
+    g_string_append_printf(out,
+                           "gdt  base=%016" PRIx64 " limit=%04x   idt  base=%016" PRIx64 " limit=%04x\n",
                            (uint64_t) s.gdt.base, s.gdt.limit, (uint64_t) s.idt.base, s.idt.limit);
 }

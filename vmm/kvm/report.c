@@ -1,4 +1,5 @@
-/* vmm/kvm/report.c - when KVM can't go on: say what happened, where, and what it means, and stop by policy. */
+/* vmm/kvm/report.c - when KVM can't go on: say what happened, where, and what it means, and stop by policy.
+ */
 #include "vmm/kvm/internal.h"
 
 struct code { /* bytes of the instruction at RIP, as far as they can be read */
@@ -40,7 +41,7 @@ static void read_code(struct kvm_cpu *cpu, struct code *c)
         c->n++;
 }
 
-/* --- naming what software implementations of KVM can't interpret --------------------------------------------- */
+/* --- naming what software implementations of KVM can't interpret ------------------------------ */
 
 static const char *name_0f(const uint8_t *b, unsigned n, uint8_t rep)
 {
@@ -58,7 +59,8 @@ static const char *name_0f(const uint8_t *b, unsigned n, uint8_t rep)
         }
         return NULL;
     case 0x38:
-        return n > 1 && b[1] >= 0x80 && b[1] <= 0x82 ? "INVPCID (or another of its group)" : "an SSE instruction";
+        return n > 1 && b[1] >= 0x80 && b[1] <= 0x82 ? "INVPCID (or another of its group)" :
+                                                       "an SSE instruction";
     case 0x3a:
         return "an SSE instruction";
     case 0x77:
@@ -70,10 +72,13 @@ static const char *name_0f(const uint8_t *b, unsigned n, uint8_t rep)
     case 0xb8:
         return rep == 0xf3 ? "POPCNT" : NULL;
     case 0xc7:
-        return reg == 1 ? "CMPXCHG16B" : reg == 6 ? "RDRAND" : reg == 7 ? "RDSEED" : "XSAVES (or another of its group)";
+        return reg == 1 ? "CMPXCHG16B" :
+               reg == 6 ? "RDRAND" :
+               reg == 7 ? "RDSEED" :
+                          "XSAVES (or another of its group)";
     }
-    if ((op >= 0x10 && op <= 0x17) || (op >= 0x28 && op <= 0x2f) || (op >= 0x50 && op <= 0x7f) || op == 0xc2 ||
-        (op >= 0xc4 && op <= 0xc6) || op >= 0xd0)
+    if ((op >= 0x10 && op <= 0x17) || (op >= 0x28 && op <= 0x2f) || (op >= 0x50 && op <= 0x7f) ||
+        op == 0xc2 || (op >= 0xc4 && op <= 0xc6) || op >= 0xd0)
         return "an MMX or SSE instruction";
     return NULL;
 }
@@ -87,8 +92,8 @@ static const char *name_instruction(const struct code *c)
         uint8_t b = c->b[i];
         if (b == 0xf2 || b == 0xf3)
             rep = b;
-        else if (b != 0x66 && b != 0x67 && b != 0xf0 && b != 0x26 && b != 0x2e && b != 0x36 && b != 0x3e && b != 0x64 &&
-                 b != 0x65 && !(c->long_mode && (b & 0xf0) == 0x40))
+        else if (b != 0x66 && b != 0x67 && b != 0xf0 && b != 0x26 && b != 0x2e && b != 0x36 && b != 0x3e &&
+                 b != 0x64 && b != 0x65 && !(c->long_mode && (b & 0xf0) == 0x40))
             break;
     }
     if (i >= c->n)
@@ -116,16 +121,21 @@ static void explain_emulation(const struct code *c, GString *out)
         c->long_mode ? c->ring3 ? "64-bit user mode" : "64-bit kernel mode" : "protected mode";
 
     if (!c->n)
-        g_string_append_printf(out, "the guest executes at 0x%" PRIx64 ", where there is no memory: it went astray.\n",
-                               c->linear);
+        g_string_append_printf(
+            out, "the guest executes at 0x%" PRIx64 ", where there is no memory: it went astray.\n",
+            c->linear);
     else if (name)
-        g_string_append_printf(out, "this host's KVM can't execute %s in %s. A KVM on VT-x or AMD-V can.\n", name, mode);
+        g_string_append_printf(out, "this host's KVM can't execute %s in %s. A KVM on VT-x or AMD-V can.\n",
+                               name, mode);
     else
-        g_string_append_printf(out, "this host's KVM can't emulate this instruction in %s: the guest went astray, or "
-                               "needs a KVM on VT-x or AMD-V.\n", mode);
+        g_string_append_printf(
+            out,
+            "this host's KVM can't emulate this instruction in %s: the guest went astray, or "
+            "needs a KVM on VT-x or AMD-V.\n",
+            mode);
 }
 
-/* --- by exit ----------------------------------------------------------------------------------------------------- */
+/* --- by exit ---------------------------------------------------------------------------------- */
 
 static void explain_internal(struct kvm_run *run, const struct code *c, GString *out)
 {
@@ -137,8 +147,10 @@ static void explain_internal(struct kvm_run *run, const struct code *c, GString 
         g_string_append(out, "an exception came while KVM delivered another.\n");
         break;
     case KVM_INTERNAL_ERROR_DELIVERY_EV:
-        g_string_append(out, "the delivery of an interrupt or exception touched memory that is none: the guest's stack or "
-                             "descriptor table lies in a device.\n");
+        g_string_append(
+            out,
+            "the delivery of an interrupt or exception touched memory that is none: the guest's stack or "
+            "descriptor table lies in a device.\n");
         break;
     case KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON:
         g_string_append(out, "the processor left the guest for a reason that KVM does not know.\n");
@@ -148,8 +160,8 @@ static void explain_internal(struct kvm_run *run, const struct code *c, GString 
     }
     unsigned n = MIN(run->internal.ndata, G_N_ELEMENTS(run->internal.data));
     for (unsigned i = 0; i < n; i++)
-        g_string_append_printf(out, "%sdata %016" PRIx64 "%s", i ? "  " : "", (uint64_t) run->internal.data[i],
-                               i + 1 == n ? "\n" : "");
+        g_string_append_printf(out, "%sdata %016" PRIx64 "%s", i ? "  " : "",
+                               (uint64_t) run->internal.data[i], i + 1 == n ? "\n" : "");
 }
 
 static void explain(struct kvm_cpu *cpu, const struct code *c, GString *out)
@@ -161,17 +173,20 @@ static void explain(struct kvm_cpu *cpu, const struct code *c, GString *out)
         explain_internal(run, c, out);
         break;
     case KVM_EXIT_FAIL_ENTRY:
-        g_string_append_printf(out, "hardware reason 0x%" PRIx64 "%s.\n",
-                               (uint64_t) run->fail_entry.hardware_entry_failure_reason,
-                               run->fail_entry.hardware_entry_failure_reason == 0x80000021 ?
-                               ": invalid guest state (a processor without \"unrestricted guest\" can't run this code)" :
-                               "");
+        g_string_append_printf(
+            out, "hardware reason 0x%" PRIx64 "%s.\n",
+            (uint64_t) run->fail_entry.hardware_entry_failure_reason,
+            run->fail_entry.hardware_entry_failure_reason == 0x80000021 ?
+                ": invalid guest state (a processor without \"unrestricted guest\" can't run this code)" :
+                "");
         break;
     case KVM_EXIT_EXCEPTION:
-        g_string_append_printf(out, "exception %u, error code 0x%x.\n", run->ex.exception, run->ex.error_code);
+        g_string_append_printf(out, "exception %u, error code 0x%x.\n", run->ex.exception,
+                               run->ex.error_code);
         break;
     case KVM_EXIT_UNKNOWN:
-        g_string_append_printf(out, "hardware exit reason 0x%" PRIx64 ".\n", (uint64_t) run->hw.hardware_exit_reason);
+        g_string_append_printf(out, "hardware exit reason 0x%" PRIx64 ".\n",
+                               (uint64_t) run->hw.hardware_exit_reason);
         break;
     default:
         g_string_append_printf(out, "exit reason %u.\n", run->exit_reason);

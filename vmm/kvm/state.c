@@ -1,8 +1,9 @@
 /* vmm/kvm/state.c - the whole state of a vCPU and of the kernel's chips, as bytes for a snapshot.
  *
- * Format: sections of { u32 id, u32 length, bytes }, each the structure of the kernel's ABI (fixed on x86-64).  What the
- * loading host does not know is refused; what a host did not save is left as RESET leaves it.  KVM itself checks the
- * contents, since to it all of userspace is hostile; we check the sizes. */
+ * Format: sections of { u32 id, u32 length, bytes }, each the structure of the kernel's ABI (fixed on
+ * x86-64).  What the loading host does not know is refused; what a host did not save is left as RESET
+ * leaves it.  KVM itself checks the contents, since to it all of userspace is hostile; we check the sizes.
+ */
 #include "vmm/kvm/internal.h"
 
 enum section {
@@ -54,12 +55,12 @@ static bool check(const uint8_t *p, size_t len, GError **err)
     return fail(err, "the CPU's state is cut short");
 }
 
-/* --- MSRs: KVM's list, and those that it does not list ------------------------------------------------------------------ */
+/* --- MSRs: KVM's list, and those that it does not list ---------------------------------------- */
 
 static GArray *msr_list(struct kvm *k)
 {
-    static const uint32_t more[] = { 0x277, 0x2ff, 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b, 0x26c, 0x26d, 0x26e,
-                                     0x26f, 0x179, 0x17a, 0x17b, 0x1a0 };
+    static const uint32_t more[] = { 0x277, 0x2ff, 0x250, 0x258, 0x259, 0x268, 0x269, 0x26a, 0x26b,
+                                     0x26c, 0x26d, 0x26e, 0x26f, 0x179, 0x17a, 0x17b, 0x1a0 };
     struct kvm_msr_list head = { 0 };
     GArray *a = g_array_new(FALSE, FALSE, sizeof(uint32_t));
 
@@ -80,7 +81,8 @@ static GArray *msr_list(struct kvm *k)
 
 static bool only_read(uint32_t index) /* or a write that does something */
 {
-    return index == 0x8b || index == 0xce || index == 0x10a || index == 0x345 || index == 0xcf || index == 0x179;
+    return index == 0x8b || index == 0xce || index == 0x10a || index == 0x345 || index == 0xcf ||
+           index == 0x179;
 }
 
 static void save_msrs(struct kvm_cpu *cpu, GByteArray *out)
@@ -110,9 +112,10 @@ static void load_msrs(struct kvm_cpu *cpu, const uint8_t *data, size_t len)
     g_free(e);
 }
 
-/* --- the rest, by table ------------------------------------------------------------------------------------------------------ */
+/* --- the rest, by table ----------------------------------------------------------------------- */
 
-/* In the order in which they are loaded: the LAPIC's mode comes with the system registers, its timer needs the TSC. */
+/* In the order in which they are loaded: the LAPIC's mode comes with the system registers, its timer needs
+ * the TSC. */
 static const struct {
     uint32_t id;
     const char *name;
@@ -201,13 +204,14 @@ static bool load_part(struct kvm_cpu *cpu, unsigned i, const uint8_t *data, size
     memcpy(buf, data, len);
     int r = kvm_ioctl(cpu->fd, parts[i].set, buf);
     g_free(buf);
-    return r >= 0 || parts[i].id == S_XCRS || fail(err, "CPU %u: KVM refuses the %s: %s", cpu->index, parts[i].name,
-                                                   g_strerror(-r));
+    return r >= 0 || parts[i].id == S_XCRS ||
+           fail(err, "CPU %u: KVM refuses the %s: %s", cpu->index, parts[i].name, g_strerror(-r));
 }
 
 static bool load_nested(struct kvm_cpu *cpu, const uint8_t *data, size_t len, GError **err)
 {
-    uint32_t size = len >= sizeof(struct kvm_nested_state) ? ((const struct kvm_nested_state *) data)->size : 0;
+    uint32_t size =
+        len >= sizeof(struct kvm_nested_state) ? ((const struct kvm_nested_state *) data)->size : 0;
 
     if (size != len)
         return fail(err, "CPU %u: its nested state is damaged", cpu->index);
@@ -244,7 +248,7 @@ bool kvm_load_cpu(struct kvm *k, unsigned index, const uint8_t *data, size_t len
     return true;
 }
 
-/* --- chips ------------------------------------------------------------------------------------------------------------------------- */
+/* --- chips ------------------------------------------------------------------------------------ */
 
 void kvm_save_chips(struct kvm *k, GByteArray *out)
 {

@@ -13,11 +13,12 @@
 
 static bool must_stop(struct kvm *k)
 {
-    return __atomic_load_n(&k->paused, __ATOMIC_SEQ_CST) || __atomic_load_n(&k->vm->requests, __ATOMIC_SEQ_CST) ||
+    return __atomic_load_n(&k->paused, __ATOMIC_SEQ_CST) ||
+           __atomic_load_n(&k->vm->requests, __ATOMIC_SEQ_CST) ||
            __atomic_load_n(&k->vm->handling, __ATOMIC_SEQ_CST);
 }
 
-/* --- kicks --------------------------------------------------------------------------------------- */
+/* --- kicks ------------------------------------------------------------------------------------ */
 
 static void expel(struct kvm_cpu *cpu) /* out of KVM_RUN, or not into it */
 {
@@ -59,7 +60,7 @@ void kvm_halt(struct kvm *k)
     __atomic_fetch_sub(&k->waiting, 1, __ATOMIC_SEQ_CST);
 }
 
-/* --- exits ---------------------------------------------------------------------------------------- */
+/* --- exits ------------------------------------------------------------------------------------ */
 
 static void do_io(struct kvm_cpu *cpu)
 {
@@ -109,7 +110,8 @@ static void do_system_event(struct kvm_cpu *cpu)
     }
 }
 
-/* What the kernel's KVM may say and we did not ask for is an internal error, but harmless ones are passed over. */
+/* What the kernel's KVM may say and we did not ask for is an internal error, but harmless ones are passed
+ * over. */
 static void dispatch(struct kvm_cpu *cpu)
 {
     struct kvm_run *run = cpu->run;
@@ -179,7 +181,7 @@ static void dispatch(struct kvm_cpu *cpu)
     }
 }
 
-/* --- the run loop ---------------------------------------------------------------------------------- */
+/* --- the run loop ----------------------------------------------------------------------------- */
 
 /* Drops the VM lock while the guest runs.  Returns 0 or -errno. */
 static int enter(struct kvm_cpu *cpu)
@@ -263,7 +265,7 @@ static void *cpu_thread(void *opaque)
     return NULL;
 }
 
-/* --- creating and ending ---------------------------------------------------------------------------- */
+/* --- creating and ending ---------------------------------------------------------------------- */
 
 static bool start_thread(struct kvm_cpu *cpu)
 {
@@ -281,7 +283,8 @@ static bool start_thread(struct kvm_cpu *cpu)
 
 static void get_fresh_nested(struct kvm_cpu *cpu)
 {
-    int size = cpu->k->has_nested && cpu_def_can_nest(cpu->k->def) ? kvm_has(cpu->k, KVM_CAP_NESTED_STATE) : 0;
+    int size =
+        cpu->k->has_nested && cpu_def_can_nest(cpu->k->def) ? kvm_has(cpu->k, KVM_CAP_NESTED_STATE) : 0;
 
     if (size <= 0)
         return;
@@ -348,7 +351,7 @@ void kvm_cpus_stop(struct kvm *k)
     k->ring = NULL;
 }
 
-/* --- accel_ops --------------------------------------------------------------------------------------- */
+/* --- accel_ops -------------------------------------------------------------------------------- */
 
 static void op_pause(void *opaque)
 {
