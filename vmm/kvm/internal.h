@@ -85,6 +85,7 @@ struct kvm {
     struct boot_cpu_state boot;
 
     /* memory (memslots.c) */
+    bool memory_live;           /* since kvm_memory_start */
     GArray *slots;              /* struct kvm_slot, by gpa */
     GArray *free_ids;           /* uint32_t */
     uint32_t next_id, max_slots;
@@ -126,6 +127,7 @@ void kvm_cpus_stop(struct kvm *k); /* threads end */
 
 /* memslots.c, ioevents.c */
 void kvm_memory_init(struct kvm *k);
+void kvm_memory_start(struct kvm *k); /* VM lock held: from here on the kernel has what the spaces say */
 void kvm_memory_free(struct kvm *k);
 void kvm_sync_ioevents(struct kvm *k, bool pio, const struct view *view);
 void kvm_sync_zones(struct kvm *k, bool pio, const struct view *old, const struct view *now);

@@ -183,13 +183,14 @@ struct kvm *kvm_new(struct vm *vm, const struct kvm_config *cfg, GError **err)
     tracer_init(&k->trace, &vm->log, "kvm");
     sigaction(KVM_SIGNAL, &sa, NULL);
 
+    /* The chips first: what the kernel then does in the background is over when memory is mapped. */
     k->dev_fd = kvm_open(cfg->device, err);
     if (k->dev_fd < 0 || (k->fd = create_vm(k, err)) < 0 || !check_capabilities(k, err) ||
-        !check_cpu_limits(k, err))
+        !check_cpu_limits(k, err) || !kvm_irqchip_create(k, err))
         goto failed;
     k->supported = cpu_get_supported(k->dev_fd, err);
     k->def = k->supported ? cpu_def_new(&k->cfg, k->supported, k->dev_fd, true, err) : NULL;
-    if (!k->def || !set_host_pages(k, err) || !kvm_irqchip_create(k, err))
+    if (!k->def)
         goto failed;
     if (cfg->cpu_pm)
         set_cpu_pm(k);
@@ -207,6 +208,11 @@ failed:
 
 bool kvm_start_cpus(struct kvm *k, GError **err)
 {
+    if (!set_host_pages(k, err))
+        return false;
+    vm_lock(k->vm);
+    kvm_memory_start(k);
+    vm_unlock(k->vm);
     for (unsigned i = 0; i < k->cfg.topo.cpus; i++) {
         struct kvm_cpu *cpu = &k->cpus[i];
         *cpu = (struct kvm_cpu){ .k = k, .index = i, .apic_id = cpu_apic_id(&k->cfg.topo, i), .fd = -1 };

@@ -232,6 +232,8 @@ static void commit_mem(void *opaque, const struct view *old, const struct view *
 {
     struct kvm *k = opaque;
 
+    if (!k->memory_live)
+        return;
     kvm_sync_zones(k, false, old, now);
     sync_slots(k, now);
     kvm_sync_ioevents(k, false, now);
@@ -241,6 +243,8 @@ static void commit_pio(void *opaque, const struct view *old, const struct view *
 {
     struct kvm *k = opaque;
 
+    if (!k->memory_live)
+        return;
     kvm_sync_zones(k, true, old, now);
     kvm_sync_ioevents(k, true, now);
 }
@@ -260,6 +264,15 @@ void kvm_memory_init(struct kvm *k)
     k->ring_max = (PAGE - sizeof(struct kvm_coalesced_mmio_ring)) / sizeof(struct kvm_coalesced_mmio);
     space_set_listener(&k->vm->mem, &(struct space_listener){ commit_mem, k });
     space_set_listener(&k->vm->pio, &(struct space_listener){ commit_pio, k });
+}
+
+/* Only when the board is complete: a slot change soon after the VM was made waits for a grace period of the
+ * kernel (some 6 ms), which in the meantime went by unnoticed. */
+void kvm_memory_start(struct kvm *k)
+{
+    k->memory_live = true;
+    commit_mem(k, k->vm->mem.view, k->vm->mem.view);
+    commit_pio(k, k->vm->pio.view, k->vm->pio.view);
 }
 
 static void commit_none(void *opaque, const struct view *old, const struct view *now)

@@ -66,8 +66,8 @@ bool kvm_get_msr(struct kvm_cpu *cpu, uint32_t index, uint64_t *val)
 /* --- RESET ------------------------------------------------------------------------------------ */
 
 static const struct kvm_msr_entry after_reset[] = {
+    /* IA32_TIME_STAMP_COUNTER; first: KVM keeps vCPUs in step that are set to one value in turn */
     { .index = 0x10 },
-     /* IA32_TIME_STAMP_COUNTER; first: KVM keeps vCPUs in step that are set to one value in turn */
     { .index = 0x3b },  /* IA32_TSC_ADJUST */
     { .index = 0x3a },  /* IA32_FEATURE_CONTROL: unlocked */
     { .index = 0x48 },  /* IA32_SPEC_CTRL */
@@ -80,14 +80,14 @@ static const struct kvm_msr_entry after_reset[] = {
     { .index = 0x1d9 },                                         /* IA32_DEBUGCTL */
     { .index = 0x277, .data = 0x0007040600070406 },             /* IA32_PAT */
     { .index = 0x2ff },                                         /* IA32_MTRR_DEF_TYPE: all uncached */
-    { .index = 0x38d }, { .index = 0x38f }, { .index = 0x3f1 },
     /* IA32_FIXED_CTR_CTRL, PERF_GLOBAL_CTRL, PEBS_ENABLE */
+    { .index = 0x38d }, { .index = 0x38f }, { .index = 0x3f1 },
     { .index = 0x6a0 }, { .index = 0x6a2 },                     /* IA32_U_CET, IA32_S_CET */
     { .index = 0x6e0 },                                         /* IA32_TSC_DEADLINE */
     { .index = 0x6e1 },                                         /* IA32_PKRS */
     { .index = 0xd90 }, { .index = 0xda0 },                     /* IA32_BNDCFGS, IA32_XSS */
-    { .index = 0xc0000081 }, { .index = 0xc0000082 }, { .index = 0xc0000083 },
-    { .index = 0xc0000084 }, /* STAR .. SFMASK */
+    /* STAR, LSTAR, CSTAR, SFMASK */
+    { .index = 0xc0000081 }, { .index = 0xc0000082 }, { .index = 0xc0000083 }, { .index = 0xc0000084 },
     { .index = 0xc0000102 },                                    /* KERNEL_GS_BASE */
     { .index = 0xc0000103 },                                    /* TSC_AUX */
     { .index = 0xc0000104, .data = 1ULL << 32 },                /* TSC_RATIO */
@@ -95,8 +95,8 @@ static const struct kvm_msr_entry after_reset[] = {
     { .index = 0xc001011f },                                    /* VIRT_SPEC_CTRL */
     { .index = 0x11 }, { .index = 0x12 },                       /* KVM: old wall clock and system time */
     { .index = 0x4b564d00 }, { .index = 0x4b564d01 },           /* KVM: wall clock, system time */
+    /* KVM: async page faults, steal time, PV EOI */
     { .index = 0x4b564d02 }, { .index = 0x4b564d03 }, { .index = 0x4b564d04 },
-    /* async page faults, steal time, PV EOI */
     { .index = 0x4b564d05, .data = 1 },                         /* KVM: poll control */
     { .index = 0x4b564d06 },                                    /* KVM: async page fault vector */
 };
