@@ -59,8 +59,7 @@ int main(int argc, char **argv)
     if (!parsed) {
         code = fail_with(err);
     } else if (o.text) {
-        fputs(o.text, stdout);
-        if (fflush(stdout) != 0)
+        if (fputs(o.text, stdout) < 0 || fflush(stdout) != 0)
             code = EXIT_USER;
     } else {
         code = run(&o, &err);
