@@ -210,8 +210,10 @@ static void test_errors(void)
         { CHARDEV_FILE, "/nowhere/x", "chardev 'c0': cannot open '/nowhere/x': No such file or directory" },
         { CHARDEV_PIPE, "/nowhere/x", "chardev 'c0': cannot open '/nowhere/x': No such file or directory" },
         { CHARDEV_TTY, "/dev/null", "chardev 'c0': '/dev/null' is no serial port" },
-        { CHARDEV_SOCKET, "/nowhere/x", "chardev 'c0': cannot connect to 'unix:/nowhere/x': No such file or directory" },
-        { CHARDEV_SOCKET, "/nowhere/x", "chardev 'c0': cannot listen on 'unix:/nowhere/x': No such file or directory", true },
+        { CHARDEV_SOCKET, "/nowhere/x",
+          "chardev 'c0': cannot connect to 'unix:/nowhere/x': No such file or directory" },
+        { CHARDEV_SOCKET, "/nowhere/x",
+          "chardev 'c0': cannot listen on 'unix:/nowhere/x': No such file or directory", true },
         { CHARDEV_SOCKET, "/dev/null", "chardev 'c0': '/dev/null' exists and is no socket", true },
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -319,7 +321,7 @@ static void test_ringbuf(void)
     finish(vm);
 }
 
-/* --- ptys ------------------------------------------------------------------------------------------------ */
+/* --- ptys ------------------------------------------------------------------------------------- */
 
 static void test_pty(void)
 {
@@ -355,7 +357,7 @@ static void test_pty(void)
     finish(vm);
 }
 
-/* --- sockets --------------------------------------------------------------------------------------------- */
+/* --- sockets ---------------------------------------------------------------------------------- */
 
 static int unix_client(const char *path)
 {
@@ -474,7 +476,8 @@ static int tcp_client(const struct chardev *c)
 
 static void test_telnet(void)
 {
-    static const uint8_t in[] = { 'a', 255, 253, 3, 'b', 255, 255, 255, 250, 24, 1, 2, 255, 240, 'c', 255, 243, 'd' };
+    static const uint8_t in[] = { 'a', 255, 253, 3,   'b', 255, 255, 255, 250,
+                                  24,  1,   2,   255, 240, 'c', 255, 243, 'd' };
     struct vm *vm = vm_new(NULL, NULL);
     struct chardev_config cfg = config(CHARDEV_SOCKET, NULL);
     struct front f;
@@ -608,7 +611,7 @@ static void test_mux(void)
     g_free(out);
 }
 
-/* --- the terminal ---------------------------------------------------------------------------------------- */
+/* --- the terminal ----------------------------------------------------------------------------- */
 
 /* In a child whose stdin and stdout are a new terminal: echo what comes, until 'q'. */
 static void child_echo(void)

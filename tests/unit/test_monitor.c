@@ -1,4 +1,5 @@
-/* tests/unit/test_monitor.c - the monitor: commands without a guest, and a session on a socket with line editing. */
+/* tests/unit/test_monitor.c - the monitor: commands without a guest, and a session on a socket with line
+ * editing. */
 #include "vmm/char/backend.h"
 #include "vmm/control/monitor.h"
 #include "vmm/core/vm.h"
@@ -88,7 +89,9 @@ static void test_commands(void)
     expect(vm, "info uuid", "12345678-1234-1234-1234-123456789abc\n");
     vm->name = g_strdup("vm1");
     expect(vm, "info name", "vm1\n");
-    expect(vm, "info mtree", "address-space: mem\n  0000000000000000-00000000000fffff (prio 0, ram): ram\naddress-space: pio\n*");
+    expect(
+        vm, "info mtree",
+        "address-space: mem\n  0000000000000000-00000000000fffff (prio 0, ram): ram\naddress-space: pio\n*");
     expect(vm, "info mtree -f", "flat view: mem\n*");
     expect(vm, "info qtree", "bus: isa.0\n  type ISA\nboard:\n");
     expect(vm, "info irq", "ISA lines high:\n");
@@ -107,7 +110,8 @@ static void test_commands(void)
 
     expect(vm, "xp 0x1000", "0000000000001000: 0x03020100\n");
     expect(vm, "xp /3xh 4096", "0000000000001000: 0x0100 0x0302 0x0504\n");
-    expect(vm, "xp/9xb 0x1000+8*2", "0000000000001010: 0x10 0x11 0x12 0x13 0x14 0x15 0x16 0x17\n0000000000001018: 0x18\n");
+    expect(vm, "xp/9xb 0x1000+8*2",
+           "0000000000001010: 0x10 0x11 0x12 0x13 0x14 0x15 0x16 0x17\n0000000000001018: 0x18\n");
     expect(vm, "xp/2xg 0x1000", "0000000000001000: 0x0706050403020100 0x0f0e0d0c0b0a0908\n");
     expect(vm, "xp/4c 0x103e", "000000000000103e: '>' '?' '\\x00' '\\x00'\n");
     expect(vm, "xp/ob 0x103f", "000000000000103f: 0077\n");
@@ -204,7 +208,7 @@ static void test_media(void)
     g_free(zeros);
 }
 
-/* --- a session -------------------------------------------------------------------------------------------- */
+/* --- a session -------------------------------------------------------------------------------- */
 
 struct session {
     struct vm *vm;
@@ -305,7 +309,8 @@ static void test_session(void)
     says(&s, "info stat\t\n", "*VM status: *");              /* completion */
     says(&s, "info n\t\n", "*");
     says(&s, "system_\t", "*system_reset  system_powerdown  system_wakeup\r\n(bantam) system_");
-    says(&s, "\025c\nstop\ninfo status\nc\ninfo status\n", "*VM status: paused\r\n*VM status: running\r\n(bantam) ");
+    says(&s, "\025c\nstop\ninfo status\nc\ninfo status\n",
+         "*VM status: paused\r\n*VM status: running\r\n(bantam) ");
     says(&s, "\014", "\033?H\033?2J(bantam) ");
     char *longest = g_strnfill(20000, 'a');
     type(&s, longest); /* a line that is too long is cut, not grown without end */

@@ -3,7 +3,8 @@
 
 #include <signal.h>
 
-const char *const chardev_kind_names[] = { "null", "stdio", "file", "pty", "socket", "pipe", "serial", "ringbuf", NULL };
+const char *const chardev_kind_names[] = { "null", "stdio",  "file",    "pty", "socket",
+                                           "pipe", "serial", "ringbuf", NULL };
 
 void chardev_config_init(struct chardev_config *cfg)
 {
@@ -41,7 +42,8 @@ static struct chardev *null_open(struct vm *vm, const struct chardev_config *cfg
     return c;
 }
 
-void chardev_setup(struct chardev *c, struct vm *vm, const struct chardev_ops *ops, const struct chardev_config *cfg, char *filename)
+void chardev_setup(struct chardev *c, struct vm *vm, const struct chardev_ops *ops,
+                   const struct chardev_config *cfg, char *filename)
 {
     c->ops = ops;
     c->vm = vm;
@@ -71,9 +73,11 @@ static void discard(struct chardev *c)
 
 struct chardev *chardev_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
-    static struct chardev *(*const open[N_CHARDEV_KINDS])(struct vm *, const struct chardev_config *, GError **) = {
-        [CHARDEV_NULL] = null_open, [CHARDEV_STDIO] = chr_stdio_open, [CHARDEV_FILE] = chr_file_open, [CHARDEV_PTY] = chr_pty_open,
-        [CHARDEV_SOCKET] = chr_socket_open, [CHARDEV_PIPE] = chr_pipe_open, [CHARDEV_TTY] = chr_tty_open, [CHARDEV_RINGBUF] = chr_ringbuf_open,
+    static struct chardev *(*const open[N_CHARDEV_KINDS])(struct vm *, const struct chardev_config *,
+                                                          GError **) = {
+        [CHARDEV_NULL] = null_open,   [CHARDEV_STDIO] = chr_stdio_open,     [CHARDEV_FILE] = chr_file_open,
+        [CHARDEV_PTY] = chr_pty_open, [CHARDEV_SOCKET] = chr_socket_open,   [CHARDEV_PIPE] = chr_pipe_open,
+        [CHARDEV_TTY] = chr_tty_open, [CHARDEV_RINGBUF] = chr_ringbuf_open,
     };
     struct chardev *c = open[cfg->kind](vm, cfg, err);
 

@@ -1,15 +1,22 @@
 /* vmm/char/backend.h - making character backends: what -chardev says, and opening it.
  *
- * All backends live in the VM's main exec.  chardev_open() is called before the VM runs or from the main thread with no
- * lock held.  It does not block, with one exception that the user asks for: a listening socket with wait=on waits for
- * its first connection (a signal ends the wait). */
+ * All backends live in the VM's main exec.  chardev_open() is called before the VM runs or from the main
+ * thread with no lock held.  It does not block, with one exception that the user asks for: a listening socket
+ * with wait=on waits for its first connection (a signal ends the wait). */
 #ifndef BANTAM_CHAR_BACKEND_H
 #define BANTAM_CHAR_BACKEND_H
 
 #include "vmm/char/chardev.h"
 
 enum chardev_kind {
-    CHARDEV_NULL, CHARDEV_STDIO, CHARDEV_FILE, CHARDEV_PTY, CHARDEV_SOCKET, CHARDEV_PIPE, CHARDEV_TTY, CHARDEV_RINGBUF,
+    CHARDEV_NULL,
+    CHARDEV_STDIO,
+    CHARDEV_FILE,
+    CHARDEV_PTY,
+    CHARDEV_SOCKET,
+    CHARDEV_PIPE,
+    CHARDEV_TTY,
+    CHARDEV_RINGBUF,
     N_CHARDEV_KINDS
 };
 extern const char *const chardev_kind_names[N_CHARDEV_KINDS + 1]; /* "null", "stdio", ... */
@@ -46,7 +53,8 @@ struct chardev *chardev_find(struct vm *vm, const char *id);
 
 /* ringbuf: what was written since, at most `max` bytes, into buf; returns how many.  *err: not a ringbuf. */
 bool chardev_ringbuf_read(struct chardev *c, uint8_t *buf, size_t max, size_t *len, GError **err);
-bool chardev_ringbuf_write(struct chardev *c, const uint8_t *buf, size_t len, GError **err); /* to the front end */
+bool chardev_ringbuf_write(struct chardev *c, const uint8_t *buf, size_t len,
+                           GError **err); /* to the front end */
 
 /* Put the terminal of a stdio chardev back; for the way out through a fatal signal (async-signal-safe). */
 void chardev_restore_terminal(void);

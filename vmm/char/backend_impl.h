@@ -10,8 +10,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* A chardev on one or two descriptors.  Reading happens in the main loop; writing wherever the front end runs (under the
- * VM lock); the watches are only changed in the main thread, by a bottom half. */
+/* A chardev on one or two descriptors.  Reading happens in the main loop; writing wherever the front end runs
+ * (under the VM lock); the watches are only changed in the main thread, by a bottom half. */
 struct fd_chardev {
     struct chardev chr;
     int in, out;         /* -1: none; may be the same */
@@ -22,18 +22,22 @@ struct fd_chardev {
     bool warned;         /* about a write error */
     struct exec_fd *in_watch, *out_watch;
     struct bh update;
-    /* The other side went away; main thread, under the lock, after CHARDEV_CLOSED.  NULL: only stop reading. */
+    /* The other side went away; main thread, under the lock, after CHARDEV_CLOSED.  NULL: only stop reading.
+     */
     void (*gone)(struct fd_chardev *f);
     /* Look at what came in and take out what is protocol; returns the length that is left.  May be NULL. */
     size_t (*filter)(struct fd_chardev *f, uint8_t *buf, size_t len);
 };
 
 /* Common fields; takes `filename`.  Then fill in what is special, and fdc_start() for descriptors. */
-void chardev_setup(struct chardev *c, struct vm *vm, const struct chardev_ops *ops, const struct chardev_config *cfg, char *filename);
+void chardev_setup(struct chardev *c, struct vm *vm, const struct chardev_ops *ops,
+                   const struct chardev_config *cfg, char *filename);
 void chardev_set_open(struct chardev *c, bool open); /* and tell the front end; under the lock */
 
-void fdc_init(struct fd_chardev *f, struct vm *vm, const struct chardev_ops *ops, const struct chardev_config *cfg, char *filename);
-void fdc_start(struct fd_chardev *f, int in, int out, bool is_socket); /* takes the descriptors, which may be blocking for `in` */
+void fdc_init(struct fd_chardev *f, struct vm *vm, const struct chardev_ops *ops,
+              const struct chardev_config *cfg, char *filename);
+/* Takes the descriptors, which may be blocking for `in`. */
+void fdc_start(struct fd_chardev *f, int in, int out, bool is_socket);
 void fdc_stop(struct fd_chardev *f);  /* closes them; main thread */
 size_t fdc_write(struct chardev *c, const uint8_t *buf, size_t len);
 void fdc_accept(struct chardev *c);

@@ -2,7 +2,8 @@
 #include "vmm/char/chardev.h"
 #include "vmm/core/vm.h"
 
-bool chardev_attach(struct chardev *c, const struct chardev_fe *fe, void *opaque, const char *user, GError **err)
+bool chardev_attach(struct chardev *c, const struct chardev_fe *fe, void *opaque, const char *user,
+                    GError **err)
 {
     if (c->ops->attach)
         return c->ops->attach(c, fe, opaque, user, err);

@@ -30,10 +30,13 @@ struct chardev_ops {
     size_t (*write)(struct chardev *c, const uint8_t *buf, size_t len);
     void (*accept)(struct chardev *c);      /* the front end can take bytes again */
     void (*set_break)(struct chardev *c, bool on);                                   /* may be NULL */
-    void (*set_params)(struct chardev *c, unsigned baud, char parity, unsigned bits, unsigned stop); /* may be NULL */
+    void (*set_params)(struct chardev *c, unsigned baud, char parity, unsigned bits,
+                       unsigned stop);      /* may be NULL */
     void (*set_fe)(struct chardev *c);      /* the front end came or went; may be NULL */
-    /* Several front ends (mux): these take the place of chardev_attach() and chardev_detach(); NULL: one front end. */
-    bool (*attach)(struct chardev *c, const struct chardev_fe *fe, void *opaque, const char *user, GError **err);
+    /* Several front ends (mux): these take the place of chardev_attach() and chardev_detach(); NULL: one
+     * front end. */
+    bool (*attach)(struct chardev *c, const struct chardev_fe *fe, void *opaque, const char *user,
+                   GError **err);
     void (*detach)(struct chardev *c, void *opaque); /* NULL: the one that came last */
     void (*free)(struct chardev *c);
 };
@@ -51,7 +54,8 @@ struct chardev { /* first member of the backend's struct */
 };
 
 /* Attach a front end; refused when there is one (chardev 'x' is already used by serial0). */
-bool chardev_attach(struct chardev *c, const struct chardev_fe *fe, void *opaque, const char *user, GError **err);
+bool chardev_attach(struct chardev *c, const struct chardev_fe *fe, void *opaque, const char *user,
+                    GError **err);
 void chardev_detach(struct chardev *c); /* NULL is fine; of a multiplexed one: the front end that came last */
 void chardev_detach_from(struct chardev *c, void *opaque); /* this front end */
 

@@ -1,4 +1,5 @@
-/* vmm/char/fd.c - chardevs on descriptors: reading as the front end takes, writing as the other side takes. */
+/* vmm/char/fd.c - chardevs on descriptors: reading as the front end takes, writing as the other side takes.
+ */
 #include "vmm/char/backend_impl.h"
 
 #include <sys/socket.h>
@@ -100,7 +101,8 @@ static void update(void *opaque)
         exec_fd_remove(g_steal_pointer(&f->out_watch));
 }
 
-void fdc_init(struct fd_chardev *f, struct vm *vm, const struct chardev_ops *ops, const struct chardev_config *cfg, char *filename)
+void fdc_init(struct fd_chardev *f, struct vm *vm, const struct chardev_ops *ops,
+              const struct chardev_config *cfg, char *filename)
 {
     chardev_setup(&f->chr, vm, ops, cfg, filename);
     f->in = f->out = -1;
@@ -133,7 +135,8 @@ size_t fdc_write(struct chardev *c, const uint8_t *buf, size_t len)
     while (done < len) {
         if (f->out < 0 || !c->open || f->broken)
             return len; /* nobody is listening */
-        ssize_t n = f->is_socket ? send(f->out, buf + done, len - done, MSG_NOSIGNAL | MSG_DONTWAIT) : write(f->out, buf + done, len - done);
+        ssize_t n = f->is_socket ? send(f->out, buf + done, len - done, MSG_NOSIGNAL | MSG_DONTWAIT)
+                                 : write(f->out, buf + done, len - done);
         if (n >= 0) {
             done += (size_t) n;
         } else if (errno == EAGAIN) {
@@ -176,7 +179,9 @@ void fdc_free(struct chardev *c)
     g_free(f);
 }
 
-const struct chardev_ops fdc_ops = { .write = fdc_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .free = fdc_free };
+const struct chardev_ops fdc_ops = {
+    .write = fdc_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .free = fdc_free
+};
 
 /* --- timers of the host: reconnecting, looking at a pty ------------------------------------------- */
 

@@ -44,7 +44,8 @@ struct chardev *chr_file_open(struct vm *vm, const struct chardev_config *cfg, G
 struct chardev *chr_pipe_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
     char *in_path = g_strconcat(cfg->path, ".in", NULL), *out_path = g_strconcat(cfg->path, ".out", NULL);
-    int in = open(in_path, O_RDWR | O_NONBLOCK | O_CLOEXEC), out = open(out_path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    int in = open(in_path, O_RDWR | O_NONBLOCK | O_CLOEXEC),
+        out = open(out_path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 
     g_free(in_path);
     g_free(out_path);
@@ -74,11 +75,12 @@ static void tty_break(struct chardev *c, bool on)
 
 static void tty_params(struct chardev *c, unsigned baud, char parity, unsigned bits, unsigned stop)
 {
-    static const struct { unsigned baud; speed_t speed; } speeds[] = {
-        { 50, B50 }, { 75, B75 }, { 110, B110 }, { 134, B134 }, { 150, B150 }, { 200, B200 }, { 300, B300 }, { 600, B600 },
-        { 1200, B1200 }, { 1800, B1800 }, { 2400, B2400 }, { 4800, B4800 }, { 9600, B9600 }, { 19200, B19200 }, { 38400, B38400 },
-        { 57600, B57600 }, { 115200, B115200 }
-    };
+    static const struct { unsigned baud; speed_t speed;
+    } speeds[] = { { 50, B50 },        { 75, B75 },       { 110, B110 },     { 134, B134 },
+                   { 150, B150 },      { 200, B200 },     { 300, B300 },     { 600, B600 },
+                   { 1200, B1200 },    { 1800, B1800 },   { 2400, B2400 },   { 4800, B4800 },
+                   { 9600, B9600 },    { 19200, B19200 }, { 38400, B38400 }, { 57600, B57600 },
+                   { 115200, B115200 } };
     static const tcflag_t sizes[] = { CS5, CS6, CS7, CS8 };
     struct fd_chardev *f = container_of(c, struct fd_chardev, chr);
     struct termios t;
@@ -90,13 +92,18 @@ static void tty_params(struct chardev *c, unsigned baud, char parity, unsigned b
         speed = speeds[i].speed;
     cfmakeraw(&t);
     cfsetspeed(&t, speed);
-    t.c_cflag = (t.c_cflag & ~(tcflag_t) (CSIZE | CSTOPB | PARENB | PARODD | CRTSCTS)) | CREAD | CLOCAL | sizes[CLAMP(bits, 5, 8) - 5] |
-                (stop > 1 ? CSTOPB : 0) | (parity == 'E' || parity == 'O' ? PARENB : 0) | (parity == 'O' ? PARODD : 0);
+    t.c_cflag = (t.c_cflag & ~(tcflag_t) (CSIZE | CSTOPB | PARENB | PARODD | CRTSCTS)) | CREAD | CLOCAL |
+                sizes[CLAMP(bits, 5, 8) - 5] | (stop > 1 ? CSTOPB : 0) |
+                (parity == 'E' || parity == 'O' ? PARENB : 0) | (parity == 'O' ? PARODD : 0);
     tcsetattr(f->in, TCSANOW, &t);
 }
 
-static const struct chardev_ops tty_ops = { .write = fdc_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .set_break = tty_break,
-                                            .set_params = tty_params, .free = fdc_free };
+static const struct chardev_ops tty_ops = { .write = fdc_write,
+                                            .accept = fdc_accept,
+                                            .set_fe = fdc_set_fe,
+                                            .set_break = tty_break,
+                                            .set_params = tty_params,
+                                            .free = fdc_free };
 
 struct chardev *chr_tty_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {

@@ -1,8 +1,9 @@
 /* vmm/char/mux.c - one chardev for several front ends (a serial port and the monitor on one terminal).
  *
- * All write; one has the input.  Ctrl-a is the escape, as in QEMU: Ctrl-a h (help), x (end), c (next front end), b (break),
- * t (time stamps), Ctrl-a Ctrl-a (a Ctrl-a).
- * Deviations: Ctrl-a s, which commits -snapshot disks in QEMU, has no effect. */
+ * All write; one has the input.  Ctrl-a is the escape, as in QEMU: Ctrl-a h (help), x (end), c (next front
+ * end), b (break), t (time stamps), Ctrl-a Ctrl-a (a Ctrl-a).
+ * Deviations: Ctrl-a s, which commits -snapshot
+ * disks in QEMU, has no effect. */
 #include "vmm/char/backend_impl.h"
 
 enum { MAX_FES = 4, QUEUE = 64, ESCAPE = 1 };
@@ -43,8 +44,8 @@ static void stamp(struct mux *m)
     char text[40];
     int64_t ms = (g_get_monotonic_time() - m->stamps_since) / 1000;
 
-    int n = g_snprintf(text, sizeof text, "[%02d:%02d:%02d.%03d] ", (int) (ms / 3600000), (int) (ms / 60000 % 60), (int) (ms / 1000 % 60),
-                       (int) (ms % 1000));
+    int n = g_snprintf(text, sizeof text, "[%02d:%02d:%02d.%03d] ", (int) (ms / 3600000),
+                       (int) (ms / 60000 % 60), (int) (ms / 1000 % 60), (int) (ms % 1000));
     chardev_write(m->base, (const uint8_t *) text, (size_t) n); /* a stamp that finds no room is lost */
 }
 
@@ -111,8 +112,13 @@ static void set_focus(struct mux *m, unsigned to)
 
 static void help(struct mux *m)
 {
-    print(m, "\r\nCtrl-a h    this help\r\nCtrl-a x    end the virtual machine\r\nCtrl-a t    time stamps on, off\r\n"
-             "Ctrl-a b    send a break\r\nCtrl-a c    switch between monitor and serial port\r\nCtrl-a Ctrl-a  send a Ctrl-a\r\n");
+    print(m, "\r\n"
+             "Ctrl-a h       this help\r\n"
+             "Ctrl-a x       end the virtual machine\r\n"
+             "Ctrl-a t       time stamps on, off\r\n"
+             "Ctrl-a b       send a break\r\n"
+             "Ctrl-a c       switch between monitor and serial port\r\n"
+             "Ctrl-a Ctrl-a  send a Ctrl-a\r\n");
 }
 
 static void command(struct mux *m, uint8_t b)
@@ -203,7 +209,8 @@ static bool is_monitor(const struct mux_fe *f)
     return g_str_has_prefix(f->user, "monitor");
 }
 
-static bool mux_attach(struct chardev *c, const struct chardev_fe *fe, void *opaque, const char *user, GError **err)
+static bool mux_attach(struct chardev *c, const struct chardev_fe *fe, void *opaque, const char *user,
+                       GError **err)
 {
     struct mux *m = to_mux(c);
 
@@ -255,14 +262,22 @@ static void mux_free(struct chardev *c)
     g_free(m);
 }
 
-static const struct chardev_ops mux_ops = { .write = mux_write, .accept = mux_accept, .set_break = mux_set_break,
-                                            .set_params = mux_set_params, .attach = mux_attach, .detach = mux_detach, .free = mux_free };
+static const struct chardev_ops mux_ops = { .write = mux_write,
+                                            .accept = mux_accept,
+                                            .set_break = mux_set_break,
+                                            .set_params = mux_set_params,
+                                            .attach = mux_attach,
+                                            .detach = mux_detach,
+                                            .free = mux_free };
 
 struct chardev *chr_mux_new(struct chardev *base)
 {
     struct mux *m = g_new0(struct mux, 1);
 
-    m->chr = (struct chardev){ .ops = &mux_ops, .vm = base->vm, .id = g_strdup(base->id), .filename = g_strconcat("mux:", base->filename, NULL) };
+    m->chr = (struct chardev){ .ops = &mux_ops,
+                               .vm = base->vm,
+                               .id = g_strdup(base->id),
+                               .filename = g_strconcat("mux:", base->filename, NULL) };
     m->base = base;
     chardev_attach(base, &mux_fe, m, "mux", NULL);
     return &m->chr;

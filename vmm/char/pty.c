@@ -1,7 +1,7 @@
 /* vmm/char/pty.c - a pseudo terminal: programs such as screen or minicom open its other end.
  *
- * While nobody has the other end open, output is swallowed and the master reports a hang-up; there is no event for its
- * being opened, so that it is looked at four times a second. */
+ * While nobody has the other end open, output is swallowed and the master reports a hang-up; there is no
+ * event for its being opened, so that it is looked at four times a second. */
 #include "vmm/char/backend_impl.h"
 
 #include <poll.h>
@@ -48,20 +48,24 @@ static void pty_free(struct chardev *c)
     fdc_free(c);
 }
 
-static const struct chardev_ops pty_ops = { .write = fdc_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .free = pty_free };
+static const struct chardev_ops pty_ops = {
+    .write = fdc_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .free = pty_free
+};
 
 struct chardev *chr_pty_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {
     int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     char name[128];
 
-    if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0 || ptsname_r(master, name, sizeof name) != 0) {
+    if (master < 0 || grantpt(master) < 0 || unlockpt(master) < 0 ||
+        ptsname_r(master, name, sizeof name) != 0) {
         fail(err, "chardev '%s': cannot make a pseudo terminal: %s", cfg->id, g_strerror(errno));
         if (master >= 0)
             close(master);
         return NULL;
     }
-    int slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC); /* opened and closed once: from then on a hang-up is reported */
+    int slave = open(name, O_RDWR | O_NOCTTY |
+                               O_CLOEXEC); /* opened and closed once: from then on a hang-up is reported */
     struct termios t;
     if (slave >= 0 && tcgetattr(slave, &t) == 0) {
         cfmakeraw(&t);

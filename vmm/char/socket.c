@@ -1,7 +1,7 @@
 /* vmm/char/socket.c - chardevs on stream sockets: unix or TCP, client or server, plain or telnet (RFC 854).
  *
- * A server has one client at a time; others wait in the kernel's queue until it has gone.  Names are resolved once, when
- * the chardev is opened. */
+ * A server has one client at a time; others wait in the kernel's queue until it has gone.  Names are resolved
+ * once, when the chardev is opened. */
 #include "vmm/char/backend_impl.h"
 
 #include <netdb.h>
@@ -13,7 +13,9 @@
 #include <sys/un.h>
 
 enum { CONNECT_MS = 10000, BACKLOG = 4 };
-enum { IAC = 255, DONT = 254, DO = 253, WONT = 252, WILL = 251, SB = 250, TEL_BRK = 243, SE = 240, OPT_BINARY = 0, OPT_ECHO = 1, OPT_SGA = 3 };
+/* RFC 854, 856, 857, 858 */
+enum { IAC = 255, DONT = 254, WILL = 251, DO = 253, SB = 250, BRK = 243, SE = 240 };
+enum { OPT_BINARY = 0, OPT_ECHO = 1, OPT_SGA = 3 };
 enum telnet_state { TEL_DATA, TEL_IAC, TEL_OPTION, TEL_SUB, TEL_SUB_IAC };
 
 struct socket_chardev {
@@ -44,21 +46,27 @@ static void unix_address(struct socket_chardev *s, const struct chardev_config *
 
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path + cfg->abstract, cfg->path, MIN(len, sizeof un->sun_path - 1 - cfg->abstract));
-    s->addr_len[0] = cfg->abstract && cfg->tight ? (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + len) : sizeof *un;
+    s->addr_len[0] = cfg->abstract && cfg->tight
+                         ? (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + len)
+                         : sizeof *un;
     s->n_addr = 1;
     s->where = g_strdup_printf("unix:%s%s", cfg->abstract ? "@" : "", cfg->path);
 }
 
 static bool tcp_addresses(struct socket_chardev *s, const struct chardev_config *cfg, GError **err)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = cfg->server ? AI_PASSIVE : 0,
-                              .ai_family = cfg->ipv4 == cfg->ipv6 ? AF_UNSPEC : cfg->ipv4 ? AF_INET : AF_INET6 };
+    struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+                              .ai_flags = cfg->server ? AI_PASSIVE : 0,
+                              .ai_family = cfg->ipv4 == cfg->ipv6 ? AF_UNSPEC
+                                           : cfg->ipv4            ? AF_INET
+                                                                  : AF_INET6 };
     const char *host = cfg->host && *cfg->host ? cfg->host : cfg->server ? NULL : "localhost";
     struct addrinfo *list;
     int e = getaddrinfo(host, cfg->port, &hints, &list);
 
     if (e)
-        return fail(err, "chardev '%s': cannot resolve '%s:%s': %s", cfg->id, host ? host : "", cfg->port, gai_strerror(e));
+        return fail(err, "chardev '%s': cannot resolve '%s:%s': %s", cfg->id, host ? host : "", cfg->port,
+                    gai_strerror(e));
     for (struct addrinfo *a = list; a && s->n_addr < G_N_ELEMENTS(s->addr); a = a->ai_next) {
         memcpy(&s->addr[s->n_addr], a->ai_addr, a->ai_addrlen);
         s->addr_len[s->n_addr++] = a->ai_addrlen;
@@ -71,14 +79,16 @@ static bool tcp_addresses(struct socket_chardev *s, const struct chardev_config 
 static void set_filename(struct socket_chardev *s, bool connected)
 {
     g_free(s->f.chr.filename);
-    s->f.chr.filename = g_strdup_printf("%s%s%s", connected ? "" : "disconnected:", s->where, s->server ? ",server=on" : "");
+    s->f.chr.filename =
+        g_strdup_printf("%s%s%s", connected ? "" : "disconnected:", s->where, s->server ? ",server=on" : "");
 }
 
 /* --- telnet ------------------------------------------------------------------------------------------- */
 
 static void telnet_hello(int fd)
 {
-    static const uint8_t hello[] = { IAC, WILL, OPT_ECHO, IAC, WILL, OPT_SGA, IAC, WILL, OPT_BINARY, IAC, DO, OPT_BINARY };
+    static const uint8_t hello[] = { IAC, WILL, OPT_ECHO,   IAC, WILL, OPT_SGA,
+                                     IAC, WILL, OPT_BINARY, IAC, DO,   OPT_BINARY };
 
     if (send(fd, hello, sizeof hello, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
         return; /* gone already: reading will tell */
@@ -103,7 +113,7 @@ static size_t telnet_filter(struct fd_chardev *f, uint8_t *buf, size_t len)
             s->tel = b >= WILL && b <= DONT ? TEL_OPTION : b == SB ? TEL_SUB : TEL_DATA;
             if (b == IAC)
                 buf[out++] = b;
-            else if (b == TEL_BRK && c->fe && c->fe->event)
+            else if (b == BRK && c->fe && c->fe->event)
                 c->fe->event(c->fe_opaque, CHARDEV_BREAK);
             break;
         case TEL_OPTION: s->tel = TEL_DATA; break; /* we said what we do; answers change nothing */
@@ -294,7 +304,8 @@ static void set_port(struct sockaddr_storage *a, unsigned port)
 
 static unsigned get_port(const struct sockaddr_storage *a)
 {
-    return ntohs(a->ss_family == AF_INET ? ((const struct sockaddr_in *) a)->sin_port : ((const struct sockaddr_in6 *) a)->sin6_port);
+    return ntohs(a->ss_family == AF_INET ? ((const struct sockaddr_in *) a)->sin_port
+                                         : ((const struct sockaddr_in6 *) a)->sin6_port);
 }
 
 static int bind_one(const struct sockaddr_storage *a, socklen_t len)
@@ -312,7 +323,8 @@ static int bind_one(const struct sockaddr_storage *a, socklen_t len)
     return -1;
 }
 
-/* A socket file that a process left behind is replaced; one that somebody answers on, or another file, is not. */
+/* A socket file that a process left behind is replaced; one that somebody answers on, or another file, is
+ * not. */
 static bool clear_path(const struct socket_chardev *s, const char *path, GError **err)
 {
     struct stat st;
@@ -322,7 +334,8 @@ static bool clear_path(const struct socket_chardev *s, const char *path, GError 
     if (!S_ISSOCK(st.st_mode))
         return fail(err, "chardev '%s': '%s' exists and is no socket", s->f.chr.id, path);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    bool alive = fd >= 0 && (connect(fd, (const struct sockaddr *) &s->addr[0], s->addr_len[0]) == 0 || errno == EAGAIN);
+    bool alive = fd >= 0 &&
+                 (connect(fd, (const struct sockaddr *) &s->addr[0], s->addr_len[0]) == 0 || errno == EAGAIN);
     if (fd >= 0)
         close(fd);
     if (alive)
@@ -354,7 +367,8 @@ static bool start_server(struct socket_chardev *s, const struct chardev_config *
         socklen_t len = sizeof a;
         getsockname(s->listen_fd, (struct sockaddr *) &a, &len);
         g_free(s->where);
-        s->where = g_strdup_printf("%s:%s:%u", s->telnet ? "telnet" : "tcp", cfg->host ? cfg->host : "", get_port(&a));
+        s->where = g_strdup_printf("%s:%s:%u", s->telnet ? "telnet" : "tcp", cfg->host ? cfg->host : "",
+                                   get_port(&a));
     }
     set_filename(s, false);
     return true;
@@ -367,7 +381,8 @@ static bool wait_for_client(struct socket_chardev *s, GError **err)
     fprintf(stderr, "bantam: waiting for a connection to %s\n", s->where);
     for (;;) {
         if (poll(&pfd, 1, -1) < 0)
-            return fail(err, "chardev '%s': waiting for a connection to '%s' was interrupted", s->f.chr.id, s->where);
+            return fail(err, "chardev '%s': waiting for a connection to '%s' was interrupted", s->f.chr.id,
+                        s->where);
         int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0) {
             connected(s, fd);
@@ -394,7 +409,9 @@ static void socket_free(struct chardev *c)
     fdc_free(c);
 }
 
-static const struct chardev_ops socket_ops = { .write = socket_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .free = socket_free };
+static const struct chardev_ops socket_ops = {
+    .write = socket_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .free = socket_free
+};
 
 struct chardev *chr_socket_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {

@@ -1,8 +1,8 @@
 /* vmm/char/stdio.c - the terminal (or pipes) that the VMM was started on.
  *
- * A terminal is put into raw mode while the VMM runs in the foreground, and back when it ends, is suspended, or dies by a
- * signal that its handler tells us of.  The process has one terminal, so what it was like is process-wide: the one piece
- * of state here that is not a chardev's. */
+ * A terminal is put into raw mode while the VMM runs in the foreground, and back when it ends, is suspended,
+ * or dies by a signal that its handler tells us of.  The process has one terminal, so what it was like is
+ * process-wide: the one piece of state here that is not a chardev's. */
 #include "vmm/char/backend_impl.h"
 
 #include <signal.h>
@@ -77,8 +77,8 @@ static void cooked_mode(void)
     sigaction(SIGTSTP, &term.old_tstp, NULL);
 }
 
-/* O_NONBLOCK belongs to the open file, which we share with the shell and with stderr: so a terminal or a pipe is opened
- * anew.  A regular file or /dev/null never blocks; a socket is sent to without waiting. */
+/* O_NONBLOCK belongs to the open file, which we share with the shell and with stderr: so a terminal or a pipe
+ * is opened anew.  A regular file or /dev/null never blocks; a socket is sent to without waiting. */
 static int private_stdout(bool *is_socket)
 {
     struct stat st;
@@ -105,7 +105,9 @@ static void stdio_free(struct chardev *c)
     fdc_free(c);
 }
 
-static const struct chardev_ops stdio_ops = { .write = fdc_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .free = stdio_free };
+static const struct chardev_ops stdio_ops = {
+    .write = fdc_write, .accept = fdc_accept, .set_fe = fdc_set_fe, .free = stdio_free
+};
 
 struct chardev *chr_stdio_open(struct vm *vm, const struct chardev_config *cfg, GError **err)
 {

@@ -18,11 +18,15 @@ const struct hmp_cmd hmp_commands[] = {
     { "screentext", NULL, "[file]", "print (or save) the text of a text screen", 0, 1, hmp_screentext },
     { "sendkey", NULL, "keys [hold_ms]", "press keys: 'sendkey ctrl-alt-delete'", 1, 2, hmp_sendkey },
     { "mouse_move", NULL, "dx dy [dz]", "move the mouse", 2, 3, hmp_mouse_move },
-    { "mouse_button", NULL, "state", "mouse buttons: 1 left, 2 right, 4 middle, added", 1, 1, hmp_mouse_button },
+    { "mouse_button", NULL, "state", "mouse buttons: 1 left, 2 right, 4 middle, added", 1, 1,
+      hmp_mouse_button },
     { "eject", NULL, "[-f] device", "eject a medium (-f: even if the guest locked it)", 1, 2, hmp_eject },
-    { "change", NULL, "device file [format [read-only-mode]]", "insert another medium; mode: retain, read-only, read-write", 2, 4, hmp_change },
-    { "block_resize", NULL, "device size", "change the size of an image: 'block_resize ide0-hd0 20G'", 2, 2, hmp_block_resize },
-    { "xp", NULL, "/fmt addr", "dump physical memory: /COUNT, then x d u o c, then b h w g", 1, 1, hmp_xp, true },
+    { "change", NULL, "device file [format [read-only-mode]]",
+      "insert another medium; mode: retain, read-only, read-write", 2, 4, hmp_change },
+    { "block_resize", NULL, "device size", "change the size of an image: 'block_resize ide0-hd0 20G'", 2, 2,
+      hmp_block_resize },
+    { "xp", NULL, "/fmt addr", "dump physical memory: /COUNT, then x d u o c, then b h w g", 1, 1, hmp_xp,
+      true },
     { "x", NULL, "/fmt addr", "dump virtual memory: not built, see xp", 1, 1, hmp_x, true },
     { "i", NULL, "/fmt port", "read an I/O port: 'i/b 0x60'", 1, 1, hmp_i, true },
     { "o", NULL, "/fmt port value", "write an I/O port", 2, 2, hmp_o, true },
@@ -33,7 +37,8 @@ const struct hmp_cmd hmp_commands[] = {
     { "ringbuf_write", NULL, "chardev data", "send to the user of a ringbuf", 2, 2, hmp_ringbuf_write },
     { "log", NULL, "items", "what to log: guest_errors, or none", 1, 1, hmp_log },
     { "logfile", NULL, "file", "log and traces go to this file from now on", 1, 1, hmp_logfile },
-    { "trace-event", NULL, "pattern on|off", "trace devices by name: 'trace-event serial* on'", 2, 3, hmp_trace_event },
+    { "trace-event", NULL, "pattern on|off", "trace devices by name: 'trace-event serial* on'", 2, 3,
+      hmp_trace_event },
     {}
 };
 
@@ -82,7 +87,8 @@ static bool fail_unknown(const char *kind, const struct hmp_cmd *table, const ch
 
 static void print_cmd(struct hmp *h, const char *prefix, const struct hmp_cmd *c)
 {
-    hmp_print(h, "%s%s%s%s%s%s -- %s\n", prefix, c->name, c->alias ? "|" : "", c->alias ? c->alias : "", *c->args ? " " : "", c->args, c->help);
+    hmp_print(h, "%s%s%s%s%s%s -- %s\n", prefix, c->name, c->alias ? "|" : "", c->alias ? c->alias : "",
+              *c->args ? " " : "", c->args, c->help);
 }
 
 static bool hmp_help(struct hmp *h, GError **err)
@@ -220,7 +226,8 @@ GPtrArray *hmp_complete(struct vm *vm, const char *line, size_t cursor, size_t *
         add_names(found, hmp_commands, word);
     else if (!strcmp(before, "info") || !strcmp(before, "help info"))
         add_names(found, hmp_info_commands, word);
-    else if (!strcmp(before, "eject") || !strcmp(before, "eject -f") || !strcmp(before, "change") || !strcmp(before, "block_resize"))
+    else if (!strcmp(before, "eject") || !strcmp(before, "eject -f") || !strcmp(before, "change") ||
+             !strcmp(before, "block_resize"))
         add_drives(found, vm, word);
     g_free(word);
     g_free(before);

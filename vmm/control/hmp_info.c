@@ -13,7 +13,8 @@ bool info_status(struct hmp *h, GError **err)
     bool plain = s == RUN_RUNNING || s == RUN_PAUSED;
 
     (void) err;
-    hmp_print(h, "VM status: %s%s%s%s\n", s == RUN_RUNNING ? "running" : "paused", plain ? "" : " (", plain ? "" : run_state_names[s], plain ? "" : ")");
+    hmp_print(h, "VM status: %s%s%s%s\n", s == RUN_RUNNING ? "running" : "paused", plain ? "" : " (",
+              plain ? "" : run_state_names[s], plain ? "" : ")");
     return true;
 }
 
@@ -111,7 +112,9 @@ static gint by_base(gconstpointer a, gconstpointer b)
 {
     const struct region *x = *(struct region *const *) a, *y = *(struct region *const *) b;
 
-    return x->base != y->base ? (x->base < y->base ? -1 : 1) : x->prio != y->prio ? y->prio - x->prio : (int) y->seq - (int) x->seq;
+    return x->base != y->base   ? (x->base < y->base ? -1 : 1)
+           : x->prio != y->prio ? y->prio - x->prio
+                                : (int) y->seq - (int) x->seq;
 }
 
 static void print_space(struct hmp *h, const struct space *sp, bool flat)
@@ -122,8 +125,8 @@ static void print_space(struct hmp *h, const struct space *sp, bool flat)
     if (flat) {
         for (unsigned i = 0; i < sp->view->n; i++) {
             const struct range *g = &sp->view->ranges[i];
-            hmp_print(h, "  %0*" PRIx64 "-%0*" PRIx64 " (prio %d, %s): %s", digits, g->addr, digits, g->addr + g->size - 1, g->r->prio,
-                      kind_text(g->r), g->r->name);
+            hmp_print(h, "  %0*" PRIx64 "-%0*" PRIx64 " (prio %d, %s): %s", digits, g->addr, digits,
+                      g->addr + g->size - 1, g->r->prio, kind_text(g->r), g->r->name);
             hmp_print(h, g->off ? " @%016" PRIx64 "\n" : "\n", g->off);
         }
         return;
@@ -134,8 +137,8 @@ static void print_space(struct hmp *h, const struct space *sp, bool flat)
     g_ptr_array_sort(all, by_base);
     for (unsigned i = 0; i < all->len; i++) {
         const struct region *r = all->pdata[i];
-        hmp_print(h, "  %0*" PRIx64 "-%0*" PRIx64 " (prio %d, %s): %s%s\n", digits, r->base, digits, r->base + r->size - 1, r->prio, kind_text(r),
-                  r->name, r->enabled ? "" : " [disabled]");
+        hmp_print(h, "  %0*" PRIx64 "-%0*" PRIx64 " (prio %d, %s): %s%s\n", digits, r->base, digits,
+                  r->base + r->size - 1, r->prio, kind_text(r), r->name, r->enabled ? "" : " [disabled]");
     }
     g_ptr_array_free(all, TRUE);
 }
@@ -168,14 +171,15 @@ static void print_drive(struct hmp *h, struct blk *b)
     if (!b->present) {
         hmp_print(h, "%s: [not inserted]\n", b->id);
     } else {
-        hmp_print(h, "%s: %s (%s%s%s)\n", b->id, d.file ? d.file : "?", d.format ? d.format : "?", b->read_only ? ", read-only" : "",
-                  d.snapshot ? ", snapshot" : "");
+        hmp_print(h, "%s: %s (%s%s%s)\n", b->id, d.file ? d.file : "?", d.format ? d.format : "?",
+                  b->read_only ? ", read-only" : "", d.snapshot ? ", snapshot" : "");
         hmp_print(h, "    Size:             %" PRIu64 " bytes\n", b->size);
     }
     if (b->dev)
         hmp_print(h, "    Attached to:      %s\n", b->dev->name);
     if (b->removable)
-        hmp_print(h, "    Removable device: %slocked, tray %s\n", d.locked ? "" : "not ", b->tray_open ? "open" : "closed");
+        hmp_print(h, "    Removable device: %slocked, tray %s\n", d.locked ? "" : "not ",
+                  b->tray_open ? "open" : "closed");
     if (d.cache)
         hmp_print(h, "    Cache mode:       %s, aio %s\n", d.cache, d.aio ? d.aio : "?");
     if (d.io_status && strcmp(d.io_status, "ok") != 0)
@@ -211,9 +215,11 @@ bool info_blockstats(struct hmp *h, GError **err)
     for (GList *l = ids; l; l = l->next) {
         const struct blk *b = g_hash_table_lookup(h->vm->blks, l->data);
         hmp_print(h,
-                  "%s: rd_bytes=%" PRIu64 " wr_bytes=%" PRIu64 " rd_operations=%" PRIu64 " wr_operations=%" PRIu64 " flush_operations=%" PRIu64
-                  " failed_rd_operations=%" PRIu64 " failed_wr_operations=%" PRIu64 " failed_flush_operations=%" PRIu64 "\n",
-                  b->id, b->bytes[0], b->bytes[1], b->ops_done[0], b->ops_done[1], b->ops_done[2], b->failed[0], b->failed[1], b->failed[2]);
+                  "%s: rd_bytes=%" PRIu64 " wr_bytes=%" PRIu64 " rd_operations=%" PRIu64
+                  " wr_operations=%" PRIu64 " flush_operations=%" PRIu64 " failed_rd_operations=%" PRIu64
+                  " failed_wr_operations=%" PRIu64 " failed_flush_operations=%" PRIu64 "\n",
+                  b->id, b->bytes[0], b->bytes[1], b->ops_done[0], b->ops_done[1], b->ops_done[2],
+                  b->failed[0], b->failed[1], b->failed[2]);
     }
     g_list_free(ids);
     vm_unlock(h->vm);
@@ -316,7 +322,8 @@ bool info_trace_events(struct hmp *h, GError **err)
     GHashTable *seen = g_hash_table_new(g_str_hash, g_str_equal);
     for (GList *l = log->tracers.head; l; l = l->next) {
         const struct tracer *t = l->data;
-        if ((h->argc && !g_pattern_match_simple(h->argv[0], t->name)) || !g_hash_table_add(seen, (gpointer) t->name))
+        if ((h->argc && !g_pattern_match_simple(h->argv[0], t->name)) ||
+            !g_hash_table_add(seen, (gpointer) t->name))
             continue;
         hmp_print(h, "%s : state %d\n", t->name, t->on);
     }

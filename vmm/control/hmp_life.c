@@ -15,7 +15,8 @@ bool hmp_cont(struct hmp *h, GError **err)
         vm_request_wakeup(h->vm);
         return true;
     }
-    return vm_cont(h->vm) || fail(err, "the guest is at '%s': a system_reset is needed first", run_state_names[h->vm->state]);
+    return vm_cont(h->vm) ||
+           fail(err, "the guest is at '%s': a system_reset is needed first", run_state_names[h->vm->state]);
 }
 
 bool hmp_quit(struct hmp *h, GError **err)

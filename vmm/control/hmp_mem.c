@@ -152,7 +152,7 @@ static void print_value(struct hmp *h, const struct fmt *f, uint64_t v)
         else if (v >= 32 && v < 127)
             hmp_print(h, "'%c'", (char) v);
         else
-            hmp_print(h, v == '\n' ? "'\\n'" : v == '\r' ? "'\\r'" : v == '\t' ? "'\\t'" : "'\\x%02x'", (unsigned) v);
+            hmp_print(h, "'\\x%02x'", (unsigned) v);
         break;
     default: hmp_print(h, "0x%0*" PRIx64, (int) (bits / 4), v);
     }
@@ -199,7 +199,8 @@ static bool port_of(const char *text, unsigned *port, GError **err)
 
 static bool port_fmt(struct hmp *h, struct fmt *f, GError **err)
 {
-    return parse_fmt(h->fmt, f, 1, err) && (f->size <= 4 || fail(err, "/%s: ports are 1, 2 or 4 bytes wide", h->fmt));
+    return parse_fmt(h->fmt, f, 1, err) &&
+           (f->size <= 4 || fail(err, "/%s: ports are 1, 2 or 4 bytes wide", h->fmt));
 }
 
 bool hmp_i(struct hmp *h, GError **err)
@@ -212,7 +213,11 @@ bool hmp_i(struct hmp *h, GError **err)
     vm_lock(h->vm);
     uint64_t v = space_read(&h->vm->pio, port, f.size);
     vm_unlock(h->vm);
-    hmp_print(h, "port%c[0x%04x] = 0x%0*" PRIx64 "\n", f.size == 1 ? 'b' : f.size == 2 ? 'w' : 'l', port, (int) f.size * 2, v);
+    hmp_print(h, "port%c[0x%04x] = 0x%0*" PRIx64 "\n",
+              f.size == 1   ? 'b'
+              : f.size == 2 ? 'w'
+                            : 'l',
+              port, (int) f.size * 2, v);
     return true;
 }
 
@@ -245,7 +250,11 @@ bool hmp_print_expr(struct hmp *h, GError **err)
     else if (f.format == 'c')
         hmp_print(h, v >= 32 && v < 127 ? "'%c'\n" : "'\\x%02x'\n", (unsigned) (v & 0xff));
     else
-        hmp_print(h, f.format == 'd' ? "%" PRId64 "\n" : f.format == 'o' ? "0%" PRIo64 "\n" : "%" PRIu64 "\n", v);
+        hmp_print(h,
+                  f.format == 'd'   ? "%" PRId64 "\n"
+                  : f.format == 'o' ? "0%" PRIo64 "\n"
+                                    : "%" PRIu64 "\n",
+                  v);
     return true;
 }
 

@@ -128,8 +128,8 @@ static bool fail_unknown(const char *what, const struct prop *props, const char 
     return false;
 }
 
-static bool apply(struct keyval *item, const char *what, const struct prop *props, const struct refused_key *refused,
-                  void *base, GError **err)
+static bool apply(struct keyval *item, const char *what, const struct prop *props,
+                  const struct refused_key *refused, void *base, GError **err)
 {
     const char *key = item->key, *value = item->value;
     const struct prop *p = prop_find(props, key);
@@ -155,8 +155,8 @@ static bool apply(struct keyval *item, const char *what, const struct prop *prop
     return prop_parse(NULL, p, base, value, err) || fail_prefix(err, "%s", what);
 }
 
-bool keyvals_apply(struct keyvals *kv, const char *what, const struct prop *props, const struct refused_key *refused,
-                   void *base, GError **err)
+bool keyvals_apply(struct keyvals *kv, const char *what, const struct prop *props,
+                   const struct refused_key *refused, void *base, GError **err)
 {
     for (unsigned i = 0; i < kv->n; i++)
         if (!kv->items[i].used && !apply(&kv->items[i], what, props, refused, base, err))

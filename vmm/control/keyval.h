@@ -1,8 +1,8 @@
 /* vmm/control/keyval.h - QEMU's option lists: "value,key=value,flag,noflag".
  *
- * Rules: a comma in a value is doubled (",,"); the first item without '=' is the value of the implied key, where there
- * is one; a later item without '=' means key=on, and "nokey" key=off where no key is spelled so; '_' and '-' are alike;
- * the last of several equal keys wins. */
+ * Rules: a comma in a value is doubled (",,"); the first item without '=' is the value of the implied key,
+ * where there is one; a later item without '=' means key=on, and "nokey" key=off where no key is spelled so;
+ * '_' and '-' are alike; the last of several equal keys wins. */
 #ifndef BANTAM_CONTROL_KEYVAL_H
 #define BANTAM_CONTROL_KEYVAL_H
 
@@ -35,8 +35,8 @@ const char *keyvals_get(const struct keyvals *kv, const char *key); /* the last 
 const char *keyvals_take(struct keyvals *kv, const char *key);
 
 /* Set every item that was not taken by the table.  `refused` may be NULL (ends with an empty entry). */
-bool keyvals_apply(struct keyvals *kv, const char *what, const struct prop *props, const struct refused_key *refused,
-                   void *base, GError **err);
+bool keyvals_apply(struct keyvals *kv, const char *what, const struct prop *props,
+                   const struct refused_key *refused, void *base, GError **err);
 
 /* One value with ",," made of each comma, for writing lists. */
 char *keyval_escape(const char *value);

@@ -1,6 +1,7 @@
 /* vmm/control/monitor.c - a monitor on a chardev: bytes to lines, with editing; output with back-pressure.
  *
- * Keys: arrows, Home, End, Delete, Backspace, Ctrl-A E B F P N D H K U W L C, Tab; others that a terminal sends are ignored. */
+ * Keys: arrows, Home, End, Delete, Backspace, Ctrl-A E B F P N D H K U W L C, Tab; others that a terminal
+ * sends are ignored. */
 #include "vmm/control/monitor_impl.h"
 
 enum { INPUT_SIZE = 4096, LINE_SIZE = 4096, HISTORY_SIZE = 64, OUTPUT_STEP = 4096 };
@@ -57,7 +58,7 @@ static void show_prompt(struct monitor *m)
         put(m, "\b");
 }
 
-/* --- line editing ------------------------------------------------------------------------------------------ */
+/* --- line editing ----------------------------------------------------------------------------- */
 
 /* Print the line again from `from`, which is where the terminal's cursor is, and go to the cursor. */
 static void redraw(struct monitor *m, size_t from)
@@ -276,7 +277,7 @@ static void key(struct monitor *m, uint8_t c)
     }
 }
 
-/* --- the chardev's side -------------------------------------------------------------------------------------- */
+/* --- the chardev's side ----------------------------------------------------------------------- */
 
 /* Main loop, no lock held: looks at what came in until there is no more, or the output is not taken. */
 static gboolean work(gpointer opaque)

@@ -7,7 +7,8 @@ const struct prop chardev_props[] = {
     PROP_BOOL(struct chardev_config, logappend, false, .desc = "add to the log file"),
     PROP_BOOL(struct chardev_config, signal, true, .desc = "stdio: Ctrl-c ends the VMM"),
     PROP_STR(struct chardev_config, path, NULL, .desc = "file, pipe, serial, unix socket"),
-    PROP_STR(struct chardev_config, input_path, NULL, .name = "input-path", .desc = "file: input comes from here"),
+    PROP_STR(struct chardev_config, input_path, NULL, .name = "input-path",
+             .desc = "file: input comes from here"),
     PROP_BOOL(struct chardev_config, append, false, .desc = "file: add to it"),
     PROP_SIZE(struct chardev_config, size, 64 * KiB, .desc = "ringbuf: a power of two"),
     PROP_STR(struct chardev_config, host, NULL, .desc = "socket: address"),
@@ -21,14 +22,20 @@ const struct prop chardev_props[] = {
     PROP_BOOL(struct chardev_config, telnet, false, .desc = "socket: telnet protocol"),
     PROP_BOOL(struct chardev_config, abstract, false, .desc = "unix socket: abstract name space"),
     PROP_BOOL(struct chardev_config, tight, true, .desc = "abstract: the name is not padded"),
-    PROP_U32(struct chardev_config, reconnect, 0, .max = 86400, .desc = "socket client: seconds between attempts"),
+    PROP_U32(struct chardev_config, reconnect, 0, .max = 86400,
+             .desc = "socket client: seconds between attempts"),
     {}
 };
 
 static const struct refused_key chardev_refused[] = {
-    { "websocket", "off", "not built" }, { "tls-creds", NULL, "TLS is not built" }, { "tls-authz", NULL, "TLS is not built" },
-    { "tn3270", "off", "not built" }, { "fd", NULL, "passing descriptors is not built; use path=" },
-    { "delay", "on|off", "use nodelay=on" }, { "mptcp", "off", "not built" }, { "keep-alive", "off", "not built" },
+    { "websocket", "off", "not built" },
+    { "tls-creds", NULL, "TLS is not built" },
+    { "tls-authz", NULL, "TLS is not built" },
+    { "tn3270", "off", "not built" },
+    { "fd", NULL, "passing descriptors is not built; use path=" },
+    { "delay", "on|off", "use nodelay=on" },
+    { "mptcp", "off", "not built" },
+    { "keep-alive", "off", "not built" },
     { "reconnect-ms", "0", "use reconnect= in seconds" },
     {}
 };
@@ -38,7 +45,8 @@ static const char *const common[] = { "mux", "logfile", "logappend", NULL };
 static const char *const kind_props[N_CHARDEV_KINDS][16] = {
     [CHARDEV_STDIO] = { "signal" },
     [CHARDEV_FILE] = { "path", "append", "input-path" },
-    [CHARDEV_SOCKET] = { "path", "host", "port", "to", "ipv4", "ipv6", "nodelay", "server", "wait", "telnet", "abstract", "tight", "reconnect" },
+    [CHARDEV_SOCKET] = { "path", "host", "port", "to", "ipv4", "ipv6", "nodelay", "server", "wait", "telnet",
+                         "abstract", "tight", "reconnect" },
     [CHARDEV_PIPE] = { "path" },
     [CHARDEV_TTY] = { "path" },
     [CHARDEV_RINGBUF] = { "size" },
@@ -46,8 +54,10 @@ static const char *const kind_props[N_CHARDEV_KINDS][16] = {
 
 static bool kind_of(const char *what, const char *name, int *kind, GError **err)
 {
-    static const char *const gone[] = { "udp", "msmouse", "vc", "braille", "wctablet", "testdev", "console", "parallel", "parport",
-                                        "spicevmc", "spiceport", "qemu-vdagent", "dbus", "memory", "hub", NULL };
+    static const char *const gone[] = { "udp",      "msmouse",  "vc",        "braille",
+                                        "wctablet", "testdev",  "console",   "parallel",
+                                        "parport",  "spicevmc", "spiceport", "qemu-vdagent",
+                                        "dbus",     "memory",   "hub",       NULL };
     const char *same = !strcmp(name, "tty") ? "serial" : !strcmp(name, "memory") ? "ringbuf" : name;
 
     for (int i = 0; i < N_CHARDEV_KINDS; i++)
@@ -132,7 +142,8 @@ bool opt_chardev(struct options *o, const struct option *opt, const char *arg, G
     struct chardev_config *cfg = g_new0(struct chardev_config, 1);
     chardev_config_init(cfg);
     g_ptr_array_add(o->chardevs, cfg);
-    bool ok = backend ? kind_of(what, backend, &cfg->kind, err) : fail(err, "-chardev: which? for example -chardev stdio,id=c0");
+    bool ok = backend ? kind_of(what, backend, &cfg->kind, err)
+                      : fail(err, "-chardev: which? for example -chardev stdio,id=c0");
     if (ok && !id)
         ok = fail(err, "-chardev %s: an id is missing: id=...", backend);
     if (ok) {
@@ -198,9 +209,13 @@ static bool parse_spec(const char *what, const char *spec, struct chardev_config
     static const struct {
         const char *prefix;
         int kind;
-    } forms[] = { { "file:", CHARDEV_FILE }, { "pipe:", CHARDEV_PIPE }, { "unix:", CHARDEV_SOCKET }, { "tcp:", CHARDEV_SOCKET },
-                  { "telnet:", CHARDEV_SOCKET }, { "ringbuf:", CHARDEV_RINGBUF } };
-    static const char *const words[] = { "null", "stdio", "pty", "vc", "none", "mon:stdio", "file:", "unix:", "tcp:", "telnet:", "chardev:", "pipe:", NULL };
+    } forms[] = {
+        { "file:", CHARDEV_FILE },  { "pipe:", CHARDEV_PIPE },     { "unix:", CHARDEV_SOCKET },
+        { "tcp:", CHARDEV_SOCKET }, { "telnet:", CHARDEV_SOCKET }, { "ringbuf:", CHARDEV_RINGBUF }
+    };
+    static const char *const words[] = { "null",      "stdio", "pty",   "vc",   "none",
+                                         "mon:stdio", "file:", "unix:", "tcp:", "telnet:",
+                                         "chardev:",  "pipe:", NULL };
 
     if (!strcmp(spec, "null") || !strcmp(spec, "vc") || g_str_has_prefix(spec, "vc:"))
         cfg->kind = CHARDEV_NULL; /* there is no window that a virtual console could be in */
@@ -225,20 +240,27 @@ static bool parse_spec(const char *what, const char *spec, struct chardev_config
             cfg->path = g_strdup(rest);
             return check(what, cfg, err);
         }
-        if (g_str_has_prefix(spec, "udp:") || g_str_has_prefix(spec, "websocket:") || g_str_has_prefix(spec, "con:") ||
-            !strcmp(spec, "msmouse") || !strcmp(spec, "braille") || g_str_has_prefix(spec, "fdname:"))
-            return fail(err, "%s: '%s' is not built; use for example stdio, pty, file:PATH, unix:PATH,server=on,wait=off", what, spec);
+        if (g_str_has_prefix(spec, "udp:") || g_str_has_prefix(spec, "websocket:") ||
+            g_str_has_prefix(spec, "con:") || !strcmp(spec, "msmouse") || !strcmp(spec, "braille") ||
+            g_str_has_prefix(spec, "fdname:"))
+            return fail(
+                err,
+                "%s: '%s' is not built; use for example stdio, pty, file:PATH, unix:PATH,server=on,wait=off",
+                what, spec);
         char *hint = nearest_hint(spec, words);
-        fail(err, "%s: '%s' is no character device%s; use for example stdio, pty, file:PATH, unix:PATH,server=on,wait=off", what,
-             spec, hint);
+        fail(err,
+             "%s: '%s' is no character device%s; use for example stdio, pty, file:PATH, "
+             "unix:PATH,server=on,wait=off",
+             what, spec, hint);
         g_free(hint);
         return false;
     }
     return true;
 }
 
-/* The id of the chardev that a spec means: made, or "chardev:id".  *id is NULL for "none".  *monitor: "mon:". */
-static bool resolve_spec(struct options *o, const char *what, const char *name, const char *spec, char **id, bool *monitor, GError **err)
+/* The id of the chardev that a spec means: made, or "chardev:id".  *id is NULL for "none". */
+static bool resolve_spec(struct options *o, const char *what, const char *name, const char *spec, char **id,
+                         bool *monitor, GError **err)
 {
     *id = NULL;
     if (!strcmp(spec, "none"))
@@ -333,8 +355,12 @@ bool opt_mon(struct options *o, const struct option *opt, const char *arg, GErro
         int mode;
     } mon = { 0 };
     static const char *const modes[] = { "readline", "control", NULL };
-    static const struct prop props[] = { PROP_STR(struct mon_opts, chardev, NULL), PROP_ENUM(struct mon_opts, mode, 0, modes), {} };
-    static const struct refused_key refused[] = { { "pretty", "on|off", "takes on or off" }, { "id", NULL, "not needed" }, {} };
+    static const struct prop props[] = { PROP_STR(struct mon_opts, chardev, NULL),
+                                         PROP_ENUM(struct mon_opts, mode, 0, modes),
+                                         {} };
+    static const struct refused_key refused[] = { { "pretty", "on|off", "takes on or off" },
+                                                  { "id", NULL, "not needed" },
+                                                  {} };
     struct keyvals kv;
 
     (void) opt;
@@ -361,7 +387,8 @@ bool opt_mon(struct options *o, const struct option *opt, const char *arg, GErro
 static void add_defaults(struct options *o)
 {
     struct opt_state *st = o->state;
-    bool serial = o->pc.defaults && !st->serial_specs->len && !options_has_device(o, "isa-serial") && !options_has_device(o, "pci-serial");
+    bool serial = o->pc.defaults && !st->serial_specs->len && !options_has_device(o, "isa-serial") &&
+                  !options_has_device(o, "pci-serial");
     bool monitor = o->pc.defaults && !st->monitor_given;
 
     if (!o->nographic) {
@@ -377,7 +404,8 @@ static void add_defaults(struct options *o)
         g_ptr_array_add(st->serial_specs, g_strdup("stdio"));
     bool taken = false; /* -serial mon:... is a monitor already */
     for (unsigned i = 0; i < st->serial_specs->len; i++)
-        taken |= g_str_has_prefix(st->serial_specs->pdata[i], "mon:") || strstr(st->serial_specs->pdata[i], "stdio");
+        taken |= g_str_has_prefix(st->serial_specs->pdata[i], "mon:") ||
+                 strstr(st->serial_specs->pdata[i], "stdio");
     if (monitor && !taken)
         g_ptr_array_add(st->monitor_specs, g_strdup("stdio"));
 }
@@ -434,7 +462,9 @@ bool chardevs_finish(struct options *o, GError **err)
     const struct chardev_config *stdio = NULL;
 
     if (o->nographic && o->daemonize)
-        return fail(err, "-nographic and -daemonize can't both be given: a daemon has no terminal; use -display none");
+        return fail(
+            err,
+            "-nographic and -daemonize can't both be given: a daemon has no terminal; use -display none");
     add_defaults(o);
     if (!resolve_all(o, err))
         return false;
@@ -447,13 +477,18 @@ bool chardevs_finish(struct options *o, GError **err)
         const struct chardev_config *c = o->chardevs->pdata[i];
         unsigned users = count_users(o, c->id);
         if (users > (c->mux ? 4 : 1))
-            return fail(err, "chardev '%s' is used %u times%s", c->id, users, c->mux ? "; at most 4" : "; add mux=on to share it");
+            return fail(err, "chardev '%s' is used %u times%s", c->id, users,
+                        c->mux ? "; at most 4" : "; add mux=on to share it");
         if (c->kind != CHARDEV_STDIO)
             continue;
         if (stdio)
-            return fail(err, "chardev '%s': stdio is already used by chardev '%s'; share it by mon:stdio or mux=on", c->id, stdio->id);
+            return fail(
+                err, "chardev '%s': stdio is already used by chardev '%s'; share it by mon:stdio or mux=on",
+                c->id, stdio->id);
         if (o->daemonize)
-            return fail(err, "chardev '%s': a daemon has no stdio; leave out -daemonize, or use file: or unix:", c->id);
+            return fail(
+                err,
+                "chardev '%s': a daemon has no stdio; leave out -daemonize, or use file: or unix:", c->id);
         stdio = c;
     }
     return true;

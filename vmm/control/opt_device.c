@@ -59,7 +59,8 @@ static char *describe_device(const struct device_class *c)
     list_props(s, c->props, tmp);
     if (c->bus) {
         list_props(s, c->bus->props, tmp);
-        g_string_append_printf(s, "  %-26s - the %s bus that it is plugged into\n", "bus=<str>", c->bus->name);
+        g_string_append_printf(s, "  %-26s - the %s bus that it is plugged into\n", "bus=<str>",
+                               c->bus->name);
         props_free(c->bus->props, tmp);
     }
     props_free(c->props, tmp);
@@ -72,8 +73,11 @@ static char *describe_device(const struct device_class *c)
 static const struct device_class *find_class(const char *what, const char *name, bool user, GError **err)
 {
     const struct device_class *c = device_class_find(name);
-    static const char *const later[] = { "virtio-", "e1000", "rtl8139", "ne2k_pci", "pcnet", "usb-", "qxl", "cirrus-vga", "sb16", "AC97",
-                                         "ES1370", "intel-hda", "hda-", "nvme", "ahci", "scsi-", "lsi53c895a", "vfio-", "pcie-", "vmware-svga", NULL };
+    static const char *const later[] = { "virtio-", "e1000",      "rtl8139",    "ne2k_pci", "pcnet",
+                                         "usb-",    "qxl",        "cirrus-vga", "sb16",     "AC97",
+                                         "ES1370",  "intel-hda",  "hda-",       "nvme",     "ahci",
+                                         "scsi-",   "lsi53c895a", "vfio-",      "pcie-",    "vmware-svga",
+                                         NULL };
 
     if (c && !(c->internal && user))
         return c;
@@ -108,7 +112,8 @@ static bool fail_prop(const char *what, const struct device_class *c, const char
             g_ptr_array_add(names, (gpointer) p->name);
     g_ptr_array_add(names, NULL);
     char *hint = nearest_hint(name, (const char *const *) names->pdata);
-    fail(err, "%s: device '%s' has no property '%s'%s; see -device %s,help", what, c->name, name, hint, c->name);
+    fail(err, "%s: device '%s' has no property '%s'%s; see -device %s,help", what, c->name, name, hint,
+         c->name);
     g_free(hint);
     g_ptr_array_free(names, TRUE);
     return false;
@@ -122,14 +127,16 @@ static bool ref_exists(const struct options *o, const struct prop *p, const char
         const struct drive_config *d = &((struct opt_drive *) o->drives->pdata[i])->cfg;
         if (strcmp(d->id, value) != 0)
             continue;
-        return d->interface == DRIVE_NONE || fail(err, "%s: drive '%s' has its slot by if=; give it if=none", p->name, value);
+        return d->interface == DRIVE_NONE ||
+               fail(err, "%s: drive '%s' has its slot by if=; give it if=none", p->name, value);
     }
-    return fail(err, "%s: there is no drive with id '%s'; add -drive if=none,id=%s,file=...", p->name, value, value);
+    return fail(err, "%s: there is no drive with id '%s'; add -drive if=none,id=%s,file=...", p->name, value,
+                value);
 }
 
 /* Would the value be taken?  References are looked up among the options. */
-static bool check_value(const struct options *o, const char *what, const struct device_class *c, const char *name, const char *value,
-                        GError **err)
+static bool check_value(const struct options *o, const char *what, const struct device_class *c,
+                        const char *name, const char *value, GError **err)
 {
     const struct prop *p = device_prop(c, name);
 
@@ -185,7 +192,8 @@ bool opt_device(struct options *o, const struct option *opt, const char *arg, GE
 /* "nofoo" for foo=off, where the class has foo */
 static void undo_bare(const struct device_class *c, struct keyval *item)
 {
-    if (!item->bare || device_prop(c, item->key) || !g_str_has_prefix(item->key, "no") || !device_prop(c, item->key + 2))
+    if (!item->bare || device_prop(c, item->key) || !g_str_has_prefix(item->key, "no") ||
+        !device_prop(c, item->key + 2))
         return;
     memmove(item->key, item->key + 2, strlen(item->key + 2) + 1);
     g_free(item->value);
@@ -200,8 +208,8 @@ static bool drive_used_twice(const struct options *o, const struct opt_device *d
         const struct opt_device *other = o->devices->pdata[i];
         const char *theirs = keyvals_get(&other->kv, "drive");
         if (theirs && !strcmp(theirs, drive))
-            return fail(err, "device '%s': drive '%s' is already used by '%s'", d->id ? d->id : d->cls->name, drive,
-                        other->id ? other->id : other->cls->name);
+            return fail(err, "device '%s': drive '%s' is already used by '%s'", d->id ? d->id : d->cls->name,
+                        drive, other->id ? other->id : other->cls->name);
     }
     return true;
 }
@@ -228,7 +236,8 @@ bool devices_finish(struct options *o, GError **err)
             return false;
     }
     o->pc.vga = o->state->vga ? o->state->vga : "std";
-    bool other = options_has_device(o, "VGA") || options_has_device(o, "bochs-display") || options_has_device(o, "isa-vga");
+    bool other = options_has_device(o, "VGA") || options_has_device(o, "bochs-display") ||
+                 options_has_device(o, "isa-vga");
     if (!o->state->vga && (!o->pc.defaults || other))
         o->pc.vga = "none";
     return true;
@@ -277,9 +286,11 @@ void device_global_free(void *p)
 static bool machine_global(struct options *o, const struct device_global *g, bool *mine, GError **err)
 {
     *mine = true;
-    if (!strcmp(g->driver, "kvm-pit") && prop_find((struct prop[]){ { .name = "lost_tick_policy", .type = PT_STR }, {} }, g->prop)) {
+    if (!strcmp(g->driver, "kvm-pit") &&
+        prop_find((struct prop[]){ { .name = "lost_tick_policy", .type = PT_STR }, {} }, g->prop)) {
         if (strcmp(g->value, "discard") != 0 && strcmp(g->value, "delay") != 0)
-            return fail(err, "-global: kvm-pit.lost_tick_policy: '%s' is not one of: delay, discard", g->value);
+            return fail(err, "-global: kvm-pit.lost_tick_policy: '%s' is not one of: delay, discard",
+                        g->value);
         o->pc.pit_lost_tick_delay = !strcmp(g->value, "delay");
         return true;
     }
@@ -296,13 +307,16 @@ bool opt_global(struct options *o, const struct option *opt, const char *arg, GE
 
     (void) opt;
     if (dot && !memchr(arg, ',', (size_t) (dot - arg))) {
-        *g = (struct device_global){ g_strndup(arg, (size_t) (dot - arg)), g_strndup(dot + 1, (size_t) (eq - dot - 1)), g_strdup(eq + 1) };
+        *g = (struct device_global){ g_strndup(arg, (size_t) (dot - arg)),
+                                     g_strndup(dot + 1, (size_t) (eq - dot - 1)), g_strdup(eq + 1) };
     } else {
         if (!keyvals_parse(&kv, "-global", arg, NULL, err)) {
             device_global_free(g);
             return false;
         }
-        *g = (struct device_global){ g_strdup(keyvals_get(&kv, "driver")), g_strdup(keyvals_get(&kv, "property")), g_strdup(keyvals_get(&kv, "value")) };
+        *g = (struct device_global){ g_strdup(keyvals_get(&kv, "driver")),
+                                     g_strdup(keyvals_get(&kv, "property")),
+                                     g_strdup(keyvals_get(&kv, "value")) };
         keyvals_clear(&kv);
     }
     if (!g->driver || !g->prop || !g->value)
@@ -325,7 +339,8 @@ bool opt_vga(struct options *o, const struct option *opt, const char *arg, GErro
     static const char *const later[] = { "cirrus", "vmware", "qxl", "virtio", "xenfb", "tcx", "cg3", NULL };
 
     if (is_help(arg)) {
-        o->text = g_strdup("none                 no graphic card\nstd                  standard VGA (default)\n");
+        o->text =
+            g_strdup("none                 no graphic card\nstd                  standard VGA (default)\n");
         return true;
     }
     if (g_strv_contains(later, arg))

@@ -7,10 +7,14 @@ static const struct refused_key drive_refused[] = {
     { "auto-read-only", "off", "not built; use readonly=on" },
     { "addr", NULL, "use -drive if=none,id=X and -device ...,drive=X,addr=..." },
     { "group", NULL, "throttling is not built" },
-    { "cyls", NULL, "use cyls= of the -device" }, { "heads", NULL, "use heads= of the -device" },
-    { "secs", NULL, "use secs= of the -device" }, { "trans", NULL, "use bios-chs-trans= of the -device" },
-    { "node-name", NULL, "use id=" }, { "file.driver", NULL, "use file=" },
-    { "backing.file.filename", NULL, "it is in the image" }, { "encrypt.format", NULL, "encrypted images are not built" },
+    { "cyls", NULL, "use cyls= of the -device" },
+    { "heads", NULL, "use heads= of the -device" },
+    { "secs", NULL, "use secs= of the -device" },
+    { "trans", NULL, "use bios-chs-trans= of the -device" },
+    { "node-name", NULL, "use id=" },
+    { "file.driver", NULL, "use file=" },
+    { "backing.file.filename", NULL, "it is in the image" },
+    { "encrypt.format", NULL, "encrypted images are not built" },
     { "force-share", "off", "use file.locking=off" },
     {}
 };
@@ -52,8 +56,8 @@ bool opt_drive(struct options *o, const struct option *opt, const char *arg, GEr
         cfg->id = g_strdup(id);
         g_snprintf(what, sizeof what, "drive '%s'", id);
     }
-    ok = ok && check_if(what, keyvals_get(&kv, "if"), err) && keyvals_apply(&kv, what, drive_props, drive_refused, cfg, err) &&
-         drive_config_check(cfg, what, err);
+    ok = ok && check_if(what, keyvals_get(&kv, "if"), err) &&
+         keyvals_apply(&kv, what, drive_props, drive_refused, cfg, err) && drive_config_check(cfg, what, err);
     if (cfg->file && !*cfg->file)
         g_clear_pointer(&cfg->file, g_free);
     keyvals_clear(&kv);
@@ -85,7 +89,8 @@ void opt_drive_free(void *p)
 
 /* --- slots ---------------------------------------------------------------------------------------- */
 
-static struct opt_drive *at_index(const struct options *o, const struct opt_drive *but, int interface, uint32_t index)
+static struct opt_drive *at_index(const struct options *o, const struct opt_drive *but, int interface,
+                                  uint32_t index)
 {
     for (unsigned i = 0; i < o->drives->len; i++) {
         struct opt_drive *d = o->drives->pdata[i];
@@ -110,7 +115,8 @@ static unsigned limit(int interface)
     return interface == DRIVE_IDE ? PC_N_IDE : interface == DRIVE_FLOPPY ? PC_N_FLOPPY : INT32_MAX;
 }
 
-/* bus= and unit= against index=.  An index that is not given stays unset for now: such drives take what is left. */
+/* bus= and unit= against index=.  An index that is not given stays unset for now: such drives take what is
+ * left. */
 static bool resolve(struct opt_drive *d, GError **err)
 {
     struct drive_config *c = &d->cfg;
@@ -118,7 +124,9 @@ static bool resolve(struct opt_drive *d, GError **err)
     unsigned n = per_bus(c->interface), max = limit(c->interface);
 
     if (c->interface == DRIVE_NONE)
-        return !(index || bus || unit) || fail(err, "%s: index, bus and unit mean nothing with if=none; give them to the -device", d->origin);
+        return !(index || bus || unit) ||
+               fail(err, "%s: index, bus and unit mean nothing with if=none; give them to the -device",
+                    d->origin);
     if (index && (bus || unit))
         return fail(err, "%s: index=%u can't be given with bus= or unit=", d->origin, c->index);
     if (unit && c->unit >= n)
@@ -126,7 +134,8 @@ static bool resolve(struct opt_drive *d, GError **err)
     if (bus && c->bus >= max / n)
         return fail(err, "%s: bus=%u: there are buses 0 to %u", d->origin, c->bus, max / n - 1);
     if (index && c->index >= max)
-        return fail(err, "%s: index=%u: there are %u %s drives, 0 to %u", d->origin, c->index, max, if_names[c->interface], max - 1);
+        return fail(err, "%s: index=%u: there are %u %s drives, 0 to %u", d->origin, c->index, max,
+                    if_names[c->interface], max - 1);
     if (unit)
         c->index = (bus ? c->bus : 0) * n + c->unit;
     return true;
@@ -145,13 +154,14 @@ static bool place(struct options *o, struct opt_drive *d, GError **err)
         while (i < end && at_index(o, d, c->interface, i))
             i++;
         if (i == end)
-            return fail(err, "%s: '%s': no %s slot is free", d->origin, drive_text(d), if_names[c->interface]);
+            return fail(err, "%s: '%s': no %s slot is free", d->origin, drive_text(d),
+                        if_names[c->interface]);
         c->index = i;
     }
     struct opt_drive *other = at_index(o, d, c->interface, c->index);
     if (other)
-        return fail(err, "%s: '%s': %s drive %u is already taken by '%s' (%s)", d->origin, drive_text(d), if_names[c->interface],
-                    c->index, drive_text(other), other->origin);
+        return fail(err, "%s: '%s': %s drive %u is already taken by '%s' (%s)", d->origin, drive_text(d),
+                    if_names[c->interface], c->index, drive_text(other), other->origin);
     c->bus = c->index / n;
     c->unit = c->index % n;
     return true;

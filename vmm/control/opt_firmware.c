@@ -4,20 +4,19 @@
 enum { MAX_BLOB = 64 * MiB };
 
 struct smbios_opts { /* the texts of all types; which belong to a type is in `types` */
-    char *asset, *bank, *date, *family, *loc_pfx, *location, *manufacturer, *part, *product, *release, *serial, *sku, *sock_pfx,
-        *uuid, *vendor, *version;
+    char *asset, *bank, *date, *family, *loc_pfx, *location, *manufacturer, *part, *product, *release,
+        *serial, *sku, *sock_pfx, *uuid, *vendor, *version;
 };
 
+#define TEXT(f) PROP_STR(struct smbios_opts, f, NULL)
 static const struct prop smbios_props[] = {
-    PROP_STR(struct smbios_opts, asset, NULL), PROP_STR(struct smbios_opts, bank, NULL), PROP_STR(struct smbios_opts, date, NULL),
-    PROP_STR(struct smbios_opts, family, NULL), PROP_STR(struct smbios_opts, loc_pfx, NULL),
-    PROP_STR(struct smbios_opts, location, NULL), PROP_STR(struct smbios_opts, manufacturer, NULL),
-    PROP_STR(struct smbios_opts, part, NULL), PROP_STR(struct smbios_opts, product, NULL),
-    PROP_STR(struct smbios_opts, release, NULL), PROP_STR(struct smbios_opts, serial, NULL),
-    PROP_STR(struct smbios_opts, sku, NULL), PROP_STR(struct smbios_opts, sock_pfx, NULL),
-    PROP_STR(struct smbios_opts, uuid, NULL), PROP_STR(struct smbios_opts, vendor, NULL),
-    PROP_STR(struct smbios_opts, version, NULL), {}
+    TEXT(asset), TEXT(bank), TEXT(date), TEXT(family), TEXT(loc_pfx),
+    TEXT(location), TEXT(manufacturer), TEXT(part), TEXT(product), TEXT(release),
+    TEXT(serial), TEXT(sku), TEXT(sock_pfx), TEXT(uuid), TEXT(vendor),
+    TEXT(version),
+    {}
 };
+#undef TEXT
 
 /* In the order in which struct pc_smbios keeps them */
 static const struct smbios_type {
@@ -26,11 +25,19 @@ static const struct smbios_type {
     const char *names[8];
 } types[] = {
     { 0, offsetof(struct pc_smbios, type0), { "vendor", "version", "date", "release" } },
-    { 1, offsetof(struct pc_smbios, type1), { "manufacturer", "product", "version", "serial", "uuid", "sku", "family" } },
-    { 2, offsetof(struct pc_smbios, type2), { "manufacturer", "product", "version", "serial", "asset", "location" } },
+    { 1,
+      offsetof(struct pc_smbios, type1),
+      { "manufacturer", "product", "version", "serial", "uuid", "sku", "family" } },
+    { 2,
+      offsetof(struct pc_smbios, type2),
+      { "manufacturer", "product", "version", "serial", "asset", "location" } },
     { 3, offsetof(struct pc_smbios, type3), { "manufacturer", "version", "serial", "asset", "sku" } },
-    { 4, offsetof(struct pc_smbios, type4), { "sock_pfx", "manufacturer", "version", "serial", "asset", "part" } },
-    { 17, offsetof(struct pc_smbios, type17), { "loc_pfx", "bank", "manufacturer", "serial", "asset", "part" } },
+    { 4,
+      offsetof(struct pc_smbios, type4),
+      { "sock_pfx", "manufacturer", "version", "serial", "asset", "part" } },
+    { 17,
+      offsetof(struct pc_smbios, type17),
+      { "loc_pfx", "bank", "manufacturer", "serial", "asset", "part" } },
 };
 
 static bool read_file(const char *what, const char *path, char **data, size_t *len, GError **err)
@@ -76,7 +83,9 @@ static bool set_type(struct options *o, const struct smbios_type *t, struct keyv
         ok = fail(err, "%s: uuid: '%s' is no UUID", what, s.uuid);
     unsigned major, minor;
     int end = 0;
-    if (ok && s.release && (sscanf(s.release, "%3u.%3u%n", &major, &minor, &end) != 2 || s.release[end] || major > 255 || minor > 255))
+    if (ok && s.release &&
+        (sscanf(s.release, "%3u.%3u%n", &major, &minor, &end) != 2 || s.release[end] || major > 255 ||
+         minor > 255))
         ok = fail(err, "%s: release: '%s' is no release; write for example 1.0", what, s.release);
     for (unsigned i = 0; ok && i < n; i++) {
         char **from = (char **) ((char *) &s + allowed[i].offset);
@@ -144,8 +153,12 @@ bool opt_smbios(struct options *o, const struct option *opt, const char *arg, GE
         for (unsigned i = 0; i < G_N_ELEMENTS(types); i++)
             if (types[i].type == n)
                 t = &types[i];
-        ok = t ? set_type(o, t, &kv, err) : n == 11 ? add_oem_strings(o, &kv, err)
-           : fail(err, "-smbios type=%s: only types 0, 1, 2, 3, 4, 11 and 17 can be set; others by file=", type);
+        ok = t ? set_type(o, t, &kv, err)
+             : n == 11
+                 ? add_oem_strings(o, &kv, err)
+                 : fail(err,
+                        "-smbios type=%s: only types 0, 1, 2, 3, 4, 11 and 17 can be set; others by file=",
+                        type);
     }
     keyvals_clear(&kv);
     return ok;
@@ -185,7 +198,8 @@ bool opt_fw_cfg(struct options *o, const struct option *opt, const char *arg, GE
     (void) opt;
     if (!keyvals_parse(&kv, "-fw_cfg", arg, "name", err))
         return false;
-    const char *name = keyvals_take(&kv, "name"), *file = keyvals_take(&kv, "file"), *string = keyvals_take(&kv, "string");
+    const char *name = keyvals_take(&kv, "name"), *file = keyvals_take(&kv, "file"),
+               *string = keyvals_take(&kv, "string");
     bool ok = keyvals_apply(&kv, "-fw_cfg", none, refused, NULL, err);
     if (ok && (!name || !*name))
         ok = fail(err, "-fw_cfg: a name is missing: -fw_cfg name=opt/...,file=...");

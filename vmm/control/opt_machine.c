@@ -1,7 +1,9 @@
-/* vmm/control/opt_machine.c - the machine: -machine, -accel, -cpu, -m, -smp, -rtc, -boot, -name, -object, -action. */
+/* vmm/control/opt_machine.c - the machine: -machine, -accel, -cpu, -m, -smp, -rtc, -boot, -name, -object,
+ * -action. */
 #include "vmm/control/options_impl.h"
 
-enum { MAX_RAM_GIB = 1020 }; /* guest-physical addresses are at least 40 bits; the PCI hole takes up to 4 GiB */
+/* Guest-physical addresses are at least 40 bits; the PCI hole takes up to 4 GiB. */
+enum { MAX_RAM_GIB = 1020 };
 
 const struct prop smp_props[] = {
     PROP_U32(struct smp_opts, cpus, 0, .min = 1, .max = PC_MAX_CPUS, .desc = "CPUs at start"),
@@ -10,7 +12,8 @@ const struct prop smp_props[] = {
     PROP_U32(struct smp_opts, clusters, 0, .min = 1, .max = 1, .desc = "clusters in a die: 1"),
     PROP_U32(struct smp_opts, cores, 0, .min = 1, .max = PC_MAX_CPUS, .desc = "cores in a die"),
     PROP_U32(struct smp_opts, threads, 0, .min = 1, .max = PC_MAX_CPUS, .desc = "threads in a core"),
-    PROP_U32(struct smp_opts, maxcpus, 0, .min = 1, .max = PC_MAX_CPUS, .desc = "CPUs that there is room for"),
+    PROP_U32(struct smp_opts, maxcpus, 0, .min = 1, .max = PC_MAX_CPUS,
+             .desc = "CPUs that there is room for"),
     {}
 };
 
@@ -25,13 +28,18 @@ const struct prop machine_props[] = {
     PROP_STR(struct machine_opts, type, NULL, .desc = "pc"),
     PROP_STR(struct machine_opts, accel, NULL, .desc = "kvm"),
     PROP_STR(struct machine_opts, kernel_irqchip, NULL, .name = "kernel-irqchip", .desc = "on"),
-    PROP_STR(struct machine_opts, memory_backend, NULL, .name = "memory-backend", .desc = "id of an -object memory-backend-*"),
-    PROP_STR(struct machine_opts, max_ram_below_4g, NULL, .name = "max-ram-below-4g", .desc = "where the PCI hole begins at most"),
-    PROP_BOOL(struct machine_opts, dump_guest_core, true, .name = "dump-guest-core", .desc = "guest memory in core dumps"),
-    PROP_BOOL(struct machine_opts, mem_merge, true, .name = "mem-merge", .desc = "let the host merge equal pages (KSM)"),
+    PROP_STR(struct machine_opts, memory_backend, NULL, .name = "memory-backend",
+             .desc = "id of an -object memory-backend-*"),
+    PROP_STR(struct machine_opts, max_ram_below_4g, NULL, .name = "max-ram-below-4g",
+             .desc = "where the PCI hole begins at most"),
+    PROP_BOOL(struct machine_opts, dump_guest_core, true, .name = "dump-guest-core",
+              .desc = "guest memory in core dumps"),
+    PROP_BOOL(struct machine_opts, mem_merge, true, .name = "mem-merge",
+              .desc = "let the host merge equal pages (KSM)"),
     PROP_BOOL(struct machine_opts, hpet, true, .desc = "high precision event timer, where built"),
     PROP_BOOL(struct machine_opts, graphics, true, .desc = "off: as -nographic for firmware"),
-    PROP_BOOL(struct machine_opts, fd_bootchk, true, .name = "fd-bootchk", .desc = "firmware checks a floppy's boot signature"),
+    PROP_BOOL(struct machine_opts, fd_bootchk, true, .name = "fd-bootchk",
+              .desc = "firmware checks a floppy's boot signature"),
     PROP_ONOFFAUTO(struct machine_opts, acpi, OOA_AUTO, .desc = "ACPI tables"),
     PROP_ONOFFAUTO(struct machine_opts, smm, OOA_AUTO, .desc = "system management mode: off"),
     PROP_ONOFFAUTO(struct machine_opts, vmport, OOA_AUTO, .desc = "VMware I/O port: off"),
@@ -72,7 +80,8 @@ const struct prop name_props[] = {
     {}
 };
 
-static const char *const rtc_clocks[] = { "host", "rt", "vm", NULL }, *const rtc_fixes[] = { "none", "slew", NULL };
+static const char *const rtc_clocks[] = { "host", "rt", "vm", NULL };
+static const char *const rtc_fixes[] = { "none", "slew", NULL };
 const struct prop rtc_props[] = {
     PROP_STR(struct rtc_opts, base, NULL, .desc = "utc, localtime, 2006-06-17 or 2006-06-17T16:01:21"),
     PROP_ENUM(struct rtc_opts, clock, RTC_CLOCK_HOST, rtc_clocks, .desc = "what drives it"),
@@ -86,8 +95,10 @@ const struct prop boot_props[] = {
     PROP_BOOL(struct boot_opts, menu, false, .desc = "F12 boot menu"),
     PROP_BOOL(struct boot_opts, strict, false, .desc = "boot from nothing without a bootindex"),
     PROP_STR(struct boot_opts, splash, NULL, .desc = "JPEG or BMP file shown by the firmware"),
-    PROP_STR(struct boot_opts, splash_time, NULL, .name = "splash-time", .desc = "ms the menu's prompt stays"),
-    PROP_STR(struct boot_opts, reboot_timeout, NULL, .name = "reboot-timeout", .desc = "ms until another try; -1: none"),
+    PROP_STR(struct boot_opts, splash_time, NULL, .name = "splash-time",
+             .desc = "ms the menu's prompt stays"),
+    PROP_STR(struct boot_opts, reboot_timeout, NULL, .name = "reboot-timeout",
+             .desc = "ms until another try; -1: none"),
     {}
 };
 
@@ -95,19 +106,20 @@ const struct prop action_props[] = {
     PROP_STR(struct action_opts, reboot, NULL, .desc = "reset|shutdown"),
     PROP_STR(struct action_opts, shutdown, NULL, .desc = "poweroff|pause"),
     PROP_STR(struct action_opts, panic, NULL, .desc = "pause|shutdown|exit-failure|none"),
-    PROP_STR(struct action_opts, watchdog, NULL, .desc = "reset|shutdown|poweroff|inject-nmi|pause|debug|none"),
+    PROP_STR(struct action_opts, watchdog, NULL,
+             .desc = "reset|shutdown|poweroff|inject-nmi|pause|debug|none"),
     {}
 };
 
 const struct prop overcommit_props[] = {
-    PROP_BOOL(struct overcommit_opts, mem_lock, false, .name = "mem-lock", .desc = "lock all memory (mlockall)"),
-    PROP_BOOL(struct overcommit_opts, cpu_pm, false, .name = "cpu-pm", .desc = "the guest keeps the CPU when it is idle"),
+    PROP_BOOL(struct overcommit_opts, mem_lock, false, .name = "mem-lock", .desc = "lock all memory"),
+    PROP_BOOL(struct overcommit_opts, cpu_pm, false, .name = "cpu-pm", .desc = "idle states are the guest's"),
     {}
 };
 
 const struct prop msg_props[] = {
     PROP_BOOL(struct msg_opts, timestamp, false, .desc = "the time before each message"),
-    PROP_BOOL(struct msg_opts, guest_name, false, .name = "guest-name", .desc = "the guest's name before each message"),
+    PROP_BOOL(struct msg_opts, guest_name, false, .name = "guest-name", .desc = "the guest's name before it"),
     {}
 };
 
@@ -182,7 +194,9 @@ bool opt_accel(struct options *o, const struct option *opt, const char *arg, GEr
         { "kvm-shadow-mem", NULL, "kernels with KVM size their shadow page tables themselves" },
         { "notify-vmexit", "run", "notify exits are not built" },
         { "notify-window", "0", "notify exits are not built" },
-        { "thread", NULL, "belongs to tcg" }, { "tb-size", NULL, "belongs to tcg" }, { "split-wx", NULL, "belongs to tcg" },
+        { "thread", NULL, "belongs to tcg" },
+        { "tb-size", NULL, "belongs to tcg" },
+        { "split-wx", NULL, "belongs to tcg" },
         { "one-insn-per-tb", NULL, "belongs to tcg" },
         { "igd-passthru", "off", "device assignment is not built" },
         {}
@@ -200,7 +214,8 @@ bool opt_accel(struct options *o, const struct option *opt, const char *arg, GEr
     bool ok = name ? accel_kind(o, "-accel", name, err) : fail(err, "-accel: which? use -accel kvm");
     if (ok && !strcmp(name, "kvm")) {
         const char *chip = keyvals_take(&kv, "kernel-irqchip");
-        ok = (!chip || check_irqchip("-accel", chip, err)) && keyvals_apply(&kv, "-accel", none, others, NULL, err);
+        ok = (!chip || check_irqchip("-accel", chip, err)) &&
+             keyvals_apply(&kv, "-accel", none, others, NULL, err);
     }
     keyvals_clear(&kv);
     return ok;
@@ -222,7 +237,8 @@ static bool accel_finish(struct options *o, GError **err)
             return false;
     }
     if (st->accel_other && !st->accel_kvm && !st->enable_kvm)
-        return fail(err, "accelerator '%s' is not built: guests run on KVM; use -accel kvm, or leave it out", st->accel_tried);
+        return fail(err, "accelerator '%s' is not built: guests run on KVM; use -accel kvm, or leave it out",
+                    st->accel_tried);
     return true;
 }
 
@@ -253,21 +269,24 @@ static bool memory_size(struct options *o, GError **err)
     }
     o->pc.ram_size = size;
     if (m->slots)
-        return fail(err, "-m: slots=%u: memory can't be added to a running guest yet; leave it out", m->slots);
+        return fail(err, "-m: slots=%u: memory can't be added to a running guest yet; leave it out",
+                    m->slots);
     if (m->maxmem) {
         if (!parse_size("-m: maxmem", m->maxmem, 'M', &max, err))
             return false;
         if (ROUND_UP(max, 8192) < size)
             return fail(err, "-m: maxmem=%s is less than size=%s", m->maxmem, m->size ? m->size : "128");
         if (ROUND_UP(max, 8192) > size)
-            return fail(err, "-m: maxmem=%s: memory can't be added to a running guest yet; leave it out", m->maxmem);
+            return fail(err, "-m: maxmem=%s: memory can't be added to a running guest yet; leave it out",
+                        m->maxmem);
     }
     if (o->state->machine.max_ram_below_4g) {
         uint64_t below;
         if (!parse_size("-machine: max-ram-below-4g", o->state->machine.max_ram_below_4g, 0, &below, err))
             return false;
         if (below < MiB || below > 4 * GiB || below % MiB)
-            return fail(err, "-machine: max-ram-below-4g=%s: 1M to 4G, in whole megabytes", o->state->machine.max_ram_below_4g);
+            return fail(err, "-machine: max-ram-below-4g=%s: 1M to 4G, in whole megabytes",
+                        o->state->machine.max_ram_below_4g);
         o->pc.max_ram_below_4g = below;
     }
     return true;
@@ -301,8 +320,8 @@ static bool smp_topology(struct options *o, GError **err)
     if (total > PC_MAX_CPUS)
         return fail(err, "-smp: %" PRIu64 " CPUs are too many: at most %d", total, PC_MAX_CPUS);
     if (total != maxcpus)
-        return fail(err, "-smp: sockets (%u) * dies (%u) * cores (%u) * threads (%u) must be maxcpus (%u)", s.sockets, dies, s.cores,
-                    s.threads, maxcpus);
+        return fail(err, "-smp: sockets (%u) * dies (%u) * cores (%u) * threads (%u) must be maxcpus (%u)",
+                    s.sockets, dies, s.cores, s.threads, maxcpus);
     if (cpus > maxcpus)
         return fail(err, "-smp: maxcpus (%u) is less than cpus (%u)", maxcpus, cpus);
     o->pc.cpus = cpus;
@@ -326,41 +345,55 @@ bool opt_object(struct options *o, const struct option *opt, const char *arg, GE
 {
     static const struct prop props[] = {
         PROP_SIZE(struct object_opts, size, 0, .desc = "size of the memory"),
-        PROP_STR(struct object_opts, path, NULL, .name = "mem-path", .desc = "memory-backend-file: the file or directory"),
-        PROP_BOOL(struct object_opts, share, false, .desc = "writes reach the file, and other processes that map it"),
+        PROP_STR(struct object_opts, path, NULL, .name = "mem-path",
+                 .desc = "memory-backend-file: the file or directory"),
+        PROP_BOOL(struct object_opts, share, false,
+                  .desc = "writes reach the file, and other processes that map it"),
         PROP_BOOL(struct object_opts, prealloc, false, .desc = "allocate all of it at start"),
         PROP_BOOL(struct object_opts, merge, true, .desc = "let the host merge equal pages (KSM)"),
         PROP_BOOL(struct object_opts, dump, true, .desc = "in core dumps"),
-        PROP_BOOL(struct object_opts, hugetlb, false, .desc = "memory-backend-memfd: from the huge page pool"),
+        PROP_BOOL(struct object_opts, hugetlb, false,
+                  .desc = "memory-backend-memfd: from the huge page pool"),
         {}
     };
     static const struct refused_key refused[] = {
-        { "policy", "default", "NUMA placement is not built" }, { "host-nodes", NULL, "NUMA placement is not built" },
-        { "prealloc-threads", "1", "one thread preallocates" }, { "reserve", "on", "memory is populated lazily anyway" },
-        { "align", NULL, "not built" }, { "pmem", "off", "persistent memory is not built" },
-        { "readonly", "off", "main memory is written to" }, { "discard-data", "off", "not built" },
-        { "hugetlbsize", NULL, "the default huge page size is used" }, { "seal", "on|off", "takes on or off" },
+        { "policy", "default", "NUMA placement is not built" },
+        { "host-nodes", NULL, "NUMA placement is not built" },
+        { "prealloc-threads", "1", "one thread preallocates" },
+        { "reserve", "on", "memory is populated lazily anyway" },
+        { "align", NULL, "not built" },
+        { "pmem", "off", "persistent memory is not built" },
+        { "readonly", "off", "main memory is written to" },
+        { "discard-data", "off", "not built" },
+        { "hugetlbsize", NULL, "the default huge page size is used" },
+        { "seal", "on|off", "takes on or off" },
         { "x-use-canonical-path-for-ramblock-id", "on|off", "takes on or off" },
         {}
     };
-    static const char *const types[] = { "memory-backend-ram", "memory-backend-file", "memory-backend-memfd", NULL };
+    static const char *const types[] = { "memory-backend-ram", "memory-backend-file", "memory-backend-memfd",
+                                         NULL };
     struct object_opts obj = { 0 };
     struct keyvals kv;
     char what[80];
 
     (void) opt;
     if (is_help(arg)) {
-        o->text = g_strdup("Objects for -object:\nmemory-backend-file\nmemory-backend-memfd\nmemory-backend-ram\n");
+        o->text =
+            g_strdup("Objects for -object:\nmemory-backend-file\nmemory-backend-memfd\nmemory-backend-ram\n");
         return true;
     }
     if (!keyvals_parse(&kv, "-object", arg, "qom-type", err))
         return false;
     props_set_defaults(props, &obj);
     const char *type = keyvals_take(&kv, "qom-type"), *id = keyvals_take(&kv, "id");
-    bool ok = type ? true : fail(err, "-object: which? use for example -object memory-backend-ram,id=ram,size=1G");
+    bool ok =
+        type ? true : fail(err, "-object: which? use for example -object memory-backend-ram,id=ram,size=1G");
     if (ok && !g_strv_contains(types, type)) {
         char *hint = nearest_hint(type, types);
-        ok = fail(err, "-object: '%s' is not built%s; there are memory-backend-ram, memory-backend-file, memory-backend-memfd", type, hint);
+        ok = fail(err,
+                  "-object: '%s' is not built%s; there are memory-backend-ram, memory-backend-file, "
+                  "memory-backend-memfd",
+                  type, hint);
         g_free(hint);
     }
     ok = ok && (id || fail(err, "-object %s: an id is missing: id=...", type));
@@ -368,7 +401,8 @@ bool opt_object(struct options *o, const struct option *opt, const char *arg, GE
         bool is_file = !strcmp(type, types[1]), is_memfd = !strcmp(type, types[2]);
         g_snprintf(what, sizeof what, "-object %s", id);
         obj.share = is_memfd; /* QEMU's default for memfd */
-        ok = options_claim_id(o, "object", "-object", id, err) && keyvals_apply(&kv, what, props, refused, &obj, err);
+        ok = options_claim_id(o, "object", "-object", id, err) &&
+             keyvals_apply(&kv, what, props, refused, &obj, err);
         if (ok && !obj.size)
             ok = fail(err, "%s: the size is missing: size=1G", what);
         if (ok && is_file && !obj.path)
@@ -381,7 +415,8 @@ bool opt_object(struct options *o, const struct option *opt, const char *arg, GE
             struct opt_memory_backend *b = g_new0(struct opt_memory_backend, 1);
             *b = (struct opt_memory_backend){ g_strdup(id), g_strdup(type), obj.size };
             b->path = g_steal_pointer(&obj.path);
-            b->source = (struct ram_source){ b->path, is_memfd, obj.share, obj.prealloc, obj.merge, obj.dump, obj.hugetlb };
+            b->source = (struct ram_source){ b->path,   is_memfd, obj.share,  obj.prealloc,
+                                             obj.merge, obj.dump, obj.hugetlb };
             g_ptr_array_add(o->backends, b);
         }
     }
@@ -405,17 +440,21 @@ static bool memory_source(struct options *o, GError **err)
         if (st->mem_path)
             return fail(err, "-mem-path and -machine memory-backend= can't both be given");
         if (st->mem.size && ROUND_UP(b->size, 8192) != o->pc.ram_size)
-            return fail(err, "-m: %s is not the size of memory backend '%s', %" PRIu64 " bytes; leave -m out", st->mem.size, id, b->size);
+            return fail(err, "-m: %s is not the size of memory backend '%s', %" PRIu64 " bytes; leave -m out",
+                        st->mem.size, id, b->size);
         if (b->size < MiB || b->size > MAX_RAM_GIB * GiB || b->size % 4096)
             return fail(err, "-object %s: size: 1M to %dG, in whole pages of 4 KiB", id, MAX_RAM_GIB);
         o->pc.ram_size = b->size;
         o->ram = b->source;
     } else {
-        o->ram = (struct ram_source){ .path = st->mem_path, .merge = st->machine.mem_merge, .dump = st->machine.dump_guest_core };
+        o->ram = (struct ram_source){ .path = st->mem_path,
+                                      .merge = st->machine.mem_merge,
+                                      .dump = st->machine.dump_guest_core };
     }
     for (unsigned i = 0; i < o->backends->len; i++)
         if (o->backends->pdata[i] != b)
-            return fail(err, "-object %s: nothing uses it; add -machine memory-backend=%s", ((struct opt_memory_backend *) o->backends->pdata[i])->id,
+            return fail(err, "-object %s: nothing uses it; add -machine memory-backend=%s",
+                        ((struct opt_memory_backend *) o->backends->pdata[i])->id,
                         ((struct opt_memory_backend *) o->backends->pdata[i])->id);
     o->ram.prealloc |= st->mem_prealloc;
     o->ram.merge &= st->machine.mem_merge;
@@ -439,14 +478,17 @@ static bool rtc_finish(struct options *o, GError **err)
         return true;
     }
     int y, mo, d, h = 0, mi = 0, s = 0, n = 0;
-    bool ok = (sscanf(r->base, "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mo, &d, &h, &mi, &s, &n) == 6 && n && !r->base[n]);
+    bool ok =
+        (sscanf(r->base, "%4d-%2d-%2dT%2d:%2d:%2d%n", &y, &mo, &d, &h, &mi, &s, &n) == 6 && n && !r->base[n]);
     if (!ok) {
         h = mi = s = n = 0;
         ok = sscanf(r->base, "%4d-%2d-%2d%n", &y, &mo, &d, &n) == 3 && n && !r->base[n];
     }
     GDateTime *t = ok ? g_date_time_new_utc(y, mo, d, h, mi, s) : NULL;
     if (!t)
-        return fail(err, "-rtc: base: '%s' is no date; write utc, localtime, 2006-06-17 or 2006-06-17T16:01:21", r->base);
+        return fail(err,
+                    "-rtc: base: '%s' is no date; write utc, localtime, 2006-06-17 or 2006-06-17T16:01:21",
+                    r->base);
     o->pc.rtc_base = RTC_BASE_DATETIME;
     o->pc.rtc_datetime = g_date_time_to_unix(t);
     g_date_time_unref(t);
@@ -464,7 +506,8 @@ static bool check_order(const char *key, const char *order, GError **err)
 
     for (const char *p = order; p && *p; p++) {
         if (*p < 'a' || *p > 'p')
-            return fail(err, "-boot: %s: '%c' is no boot device: a, b floppies; c disk; d CD-ROM; n network", key, *p);
+            return fail(err, "-boot: %s: '%c' is no boot device: a, b floppies; c disk; d CD-ROM; n network",
+                        key, *p);
         if (seen & BIT(*p - 'a'))
             return fail(err, "-boot: %s: '%c' is there twice", key, *p);
         seen |= BIT(*p - 'a');
@@ -499,10 +542,12 @@ static bool boot_finish(struct options *o, GError **err)
 static bool check_uuid(const char *uuid, GError **err)
 {
     return g_uuid_string_is_valid(uuid) ||
-           fail(err, "-uuid: '%s' is no UUID; write 8 hexadecimal digits, 4, 4, 4 and 12, with '-' between", uuid);
+           fail(err, "-uuid: '%s' is no UUID; write 8 hexadecimal digits, 4, 4, 4 and 12, with '-' between",
+                uuid);
 }
 
-static bool pick(const char *key, const char *value, const char *const *names, const int *values, int *out, GError **err)
+static bool pick(const char *key, const char *value, const char *const *names, const int *values, int *out,
+                 GError **err)
 {
     for (int i = 0; value && names[i]; i++)
         if (!strcmp(names[i], value)) {
@@ -527,12 +572,16 @@ bool opt_watchdog_action(struct options *o, const struct option *opt, const char
 
 static bool action_finish(struct options *o, GError **err)
 {
-    static const char *const reboot[] = { "reset", "shutdown", NULL }, *const shutdown[] = { "poweroff", "pause", NULL },
-        *const panic[] = { "pause", "shutdown", "exit-failure", "none", NULL },
-        *const watchdog[] = { "reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi", NULL };
-    static const int reboot_v[] = { ACTION_RESET, ACTION_SHUTDOWN }, shutdown_v[] = { ACTION_POWEROFF, ACTION_PAUSE },
-        panic_v[] = { ACTION_PAUSE, ACTION_SHUTDOWN, ACTION_EXIT_FAILURE, ACTION_NONE },
-        watchdog_v[] = { WATCHDOG_RESET, WATCHDOG_SHUTDOWN, WATCHDOG_POWEROFF, WATCHDOG_PAUSE, WATCHDOG_DEBUG, WATCHDOG_NONE, WATCHDOG_INJECT_NMI };
+    static const char *const reboot[] = { "reset", "shutdown", NULL },
+                             *const shutdown[] = { "poweroff", "pause", NULL },
+                             *const panic[] = { "pause", "shutdown", "exit-failure", "none", NULL },
+                             *const watchdog[] = { "reset", "shutdown", "poweroff",   "pause",
+                                                   "debug", "none",     "inject-nmi", NULL };
+    static const int reboot_v[] = { ACTION_RESET, ACTION_SHUTDOWN },
+                     shutdown_v[] = { ACTION_POWEROFF, ACTION_PAUSE },
+                     panic_v[] = { ACTION_PAUSE, ACTION_SHUTDOWN, ACTION_EXIT_FAILURE, ACTION_NONE },
+                     watchdog_v[] = { WATCHDOG_RESET, WATCHDOG_SHUTDOWN, WATCHDOG_POWEROFF,  WATCHDOG_PAUSE,
+                                      WATCHDOG_DEBUG, WATCHDOG_NONE,     WATCHDOG_INJECT_NMI };
     const struct opt_state *st = o->state;
 
     o->on_reboot = st->no_reboot ? ACTION_SHUTDOWN : ACTION_RESET;
@@ -610,6 +659,6 @@ bool machine_finish(struct options *o, GError **err)
     o->timestamps = st->msg.timestamp;
     o->nographic |= !m->graphics;
     o->pc.pit_lost_tick_delay &= !o->no_pit_reinjection;
-    return memory_size(o, err) && smp_topology(o, err) && memory_source(o, err) && rtc_finish(o, err) && boot_finish(o, err) &&
-           action_finish(o, err) && kernel_finish(o, err);
+    return memory_size(o, err) && smp_topology(o, err) && memory_source(o, err) && rtc_finish(o, err) &&
+           boot_finish(o, err) && action_finish(o, err) && kernel_finish(o, err);
 }

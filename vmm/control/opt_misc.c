@@ -1,4 +1,5 @@
-/* vmm/control/opt_misc.c - help, displays, networks, logging: options that need a look at their argument and no more. */
+/* vmm/control/opt_misc.c - help, displays, networks, logging: options that need a look at their argument and
+ * no more. */
 #include "vmm/control/options_impl.h"
 
 #ifndef BANTAM_VERSION
@@ -6,8 +7,9 @@
 #endif
 
 static const char *const group_names[N_GROUPS] = {
-    [GROUP_MACHINE] = "Machine", [GROUP_BOOT] = "Firmware and kernel", [GROUP_DISK] = "Disks", [GROUP_DISPLAY] = "Display",
-    [GROUP_CHAR] = "Serial ports and monitors", [GROUP_NET] = "Network", [GROUP_LIFE] = "Life", [GROUP_DEBUG] = "Looking inside",
+    [GROUP_MACHINE] = "Machine", [GROUP_BOOT] = "Firmware and kernel",       [GROUP_DISK] = "Disks",
+    [GROUP_DISPLAY] = "Display", [GROUP_CHAR] = "Serial ports and monitors", [GROUP_NET] = "Network",
+    [GROUP_LIFE] = "Life",       [GROUP_DEBUG] = "Looking inside",
 };
 
 bool opt_version(struct options *o, const struct option *opt, const char *arg, GError **err)
@@ -19,7 +21,8 @@ bool opt_version(struct options *o, const struct option *opt, const char *arg, G
 
 bool opt_help(struct options *o, const struct option *opt, const char *arg, GError **err)
 {
-    GString *s = g_string_new("usage: bantam [OPTION]... [DISK_IMAGE]\n\nDISK_IMAGE is a hard disk: the same as -hda.\n");
+    GString *s = g_string_new(
+        "usage: bantam [OPTION]... [DISK_IMAGE]\n\nDISK_IMAGE is a hard disk: the same as -hda.\n");
 
     (void) opt, (void) arg, (void) err;
     for (int g = 0; g < N_GROUPS; g++) {
@@ -42,7 +45,8 @@ bool opt_help(struct options *o, const struct option *opt, const char *arg, GErr
 
 bool opt_display(struct options *o, const struct option *opt, const char *arg, GError **err)
 {
-    static const char *const known[] = { "sdl", "gtk", "vnc", "curses", "cocoa", "egl-headless", "spice-app", "dbus", NULL };
+    static const char *const known[] = { "sdl",          "gtk",       "vnc",  "curses", "cocoa",
+                                         "egl-headless", "spice-app", "dbus", NULL };
     char *name = g_strndup(arg, strcspn(arg, ",="));
     bool ok = true;
 
@@ -62,7 +66,8 @@ bool opt_display(struct options *o, const struct option *opt, const char *arg, G
 bool opt_vnc(struct options *o, const struct option *opt, const char *arg, GError **err)
 {
     (void) o;
-    return !strcmp(arg, "none") || fail(err, "-%s: a VNC server is not built yet; use -display none", opt->name);
+    return !strcmp(arg, "none") ||
+           fail(err, "-%s: a VNC server is not built yet; use -display none", opt->name);
 }
 
 bool opt_nic(struct options *o, const struct option *opt, const char *arg, GError **err)
@@ -105,8 +110,10 @@ bool opt_trace(struct options *o, const struct option *opt, const char *arg, GEr
     struct trace_opts {
         char *enable, *events, *file;
     } t = { 0 };
-    static const struct prop props[] = { PROP_STR(struct trace_opts, enable, NULL), PROP_STR(struct trace_opts, events, NULL),
-                                         PROP_STR(struct trace_opts, file, NULL), {} };
+    static const struct prop props[] = { PROP_STR(struct trace_opts, enable, NULL),
+                                         PROP_STR(struct trace_opts, events, NULL),
+                                         PROP_STR(struct trace_opts, file, NULL),
+                                         {} };
     struct keyvals kv;
 
     (void) opt;
@@ -133,14 +140,16 @@ bool opt_trace(struct options *o, const struct option *opt, const char *arg, GEr
 bool opt_log_items(struct options *o, const struct option *opt, const char *arg, GError **err)
 {
     static const char *const known[] = { "guest_errors", "unimp", NULL };
-    static const char *const tcg[] = { "out_asm", "in_asm", "op", "op_opt", "op_ind", "int", "exec", "cpu", "fpu", "mmu", "pcall",
-                                       "cpu_reset", "page", "nochain", "strace", "plugin", "tid", "vpu", NULL };
+    static const char *const tcg[] = { "out_asm", "in_asm", "op",  "op_opt", "op_ind",    "int",  "exec",
+                                       "cpu",     "fpu",    "mmu", "pcall",  "cpu_reset", "page", "nochain",
+                                       "strace",  "plugin", "tid", "vpu",    NULL };
     bool ok = true;
 
     (void) opt;
     if (is_help(arg)) {
-        o->text = g_strdup("Log items for -d (comma separated):\nguest_errors  what guests do wrong with devices\n"
-                           "unimp         what devices don't do\ntrace:PATTERN as -trace PATTERN\n");
+        o->text =
+            g_strdup("Log items for -d (comma separated):\nguest_errors  what guests do wrong with devices\n"
+                     "unimp         what devices don't do\ntrace:PATTERN as -trace PATTERN\n");
         return true;
     }
     char **items = g_strsplit(arg, ",", -1);
@@ -150,7 +159,10 @@ bool opt_log_items(struct options *o, const struct option *opt, const char *arg,
         } else if (g_strv_contains(known, *i)) {
             o->guest_errors = true;
         } else if (g_strv_contains(tcg, *i)) {
-            ok = fail(err, "-d: '%s' looks into an emulated CPU, which KVM has not; use guest_errors or trace:PATTERN", *i);
+            ok = fail(
+                err,
+                "-d: '%s' looks into an emulated CPU, which KVM has not; use guest_errors or trace:PATTERN",
+                *i);
         } else {
             char *hint = nearest_hint(*i, known);
             ok = fail(err, "-d: there is no log item '%s'%s; see -d help", *i, hint);

@@ -34,7 +34,8 @@ static bool fail_unknown(const char *arg, GError **err)
     g_ptr_array_add(names, NULL);
     const char *name = arg + 1 + (arg[1] == '-');
     char *hint = nearest_hint(name, (const char *const *) names->pdata);
-    char *named = *hint ? g_strdup_printf(" (did you mean '-%s", hint + strlen(" (did you mean '")) : g_strdup("; see bantam -help");
+    char *named = *hint ? g_strdup_printf(" (did you mean '-%s", hint + strlen(" (did you mean '"))
+                        : g_strdup("; see bantam -help");
     fail(err, "there is no option '%s'%s", arg, named);
     g_free(named);
     g_free(hint);
@@ -131,7 +132,8 @@ bool options_claim_id(struct options *o, const char *space, const char *what, co
     for (const char *p = id; *p; p++)
         good &= g_ascii_isalnum(*p) || strchr("-._", *p) || (p == id && *p == '#');
     if (!good)
-        return fail(err, "%s: '%s' is no id: an id begins with a letter, then letters, digits, '-', '.', '_'", what, id);
+        return fail(err, "%s: '%s' is no id: an id begins with a letter, then letters, digits, '-', '.', '_'",
+                    what, id);
     char *key = g_strconcat(space, ":", id, NULL);
     if (!g_hash_table_add(o->state->ids, key))
         return fail(err, "%s: the id '%s' is already taken by another %s", what, id, space);
@@ -172,7 +174,8 @@ static bool parse_args(struct options *o, int argc, char **argv, GError **err)
         const char *arg = argv[i];
         if (arg[0] != '-' || !arg[1]) {
             if (o->state->image)
-                return fail(err, "'%s': there is already a disk image, '%s'; add others with -hdb or -drive", arg, o->state->image);
+                return fail(err, "'%s': there is already a disk image, '%s'; add others with -hdb or -drive",
+                            arg, o->state->image);
             if (!*arg)
                 return fail(err, "the name of a disk image is empty");
             o->state->image = g_strdup(arg);
@@ -197,8 +200,8 @@ bool options_parse(struct options *o, int argc, char **argv, GError **err)
         return false;
     if (o->text)
         return true;
-    return machine_finish(o, err) && firmware_finish(o, err) && drives_finish(o, err) && chardevs_finish(o, err) &&
-           devices_finish(o, err);
+    return machine_finish(o, err) && firmware_finish(o, err) && drives_finish(o, err) &&
+           chardevs_finish(o, err) && devices_finish(o, err);
 }
 
 static void free_state(struct opt_state *st)
@@ -252,8 +255,9 @@ void options_free(struct options *o)
     g_ptr_array_free(o->backends, TRUE);
     g_ptr_array_free(o->globals, TRUE);
     g_ptr_array_free(o->traces, TRUE);
-    char **owned[] = { &o->text, &o->debugcon, &o->cpu, &o->accel_props, &o->kernel, &o->initrd, &o->append, &o->process_name,
-                       &o->log_file, &o->pidfile, &o->runas, &o->chroot_dir, &o->keymap };
+    char **owned[] = { &o->text,   &o->debugcon,   &o->cpu,          &o->accel_props, &o->kernel,
+                       &o->initrd, &o->append,     &o->process_name, &o->log_file,    &o->pidfile,
+                       &o->runas,  &o->chroot_dir, &o->keymap };
     for (unsigned i = 0; i < G_N_ELEMENTS(owned); i++)
         g_clear_pointer(owned[i], g_free);
     free_state(o->state);

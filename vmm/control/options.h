@@ -1,8 +1,8 @@
 /* vmm/control/options.h - the command line, parsed and checked, with nothing created yet.
  *
- * options_parse() reads the whole line and makes every check that needs no machine: syntax, names, values, ids, slots.
- * What it leaves to the makers is what only they can know (does the image exist, is the slot free).  The result is
- * plain data, owned by `struct options`; the strings in `pc` point into it. */
+ * options_parse() reads the whole line and makes every check that needs no machine: syntax, names, values,
+ * ids, slots. What it leaves to the makers is what only they can know (does the image exist, is the slot
+ * free).  The result is plain data, owned by `struct options`; the strings in `pc` point into it. */
 #ifndef BANTAM_CONTROL_OPTIONS_H
 #define BANTAM_CONTROL_OPTIONS_H
 
@@ -36,8 +36,15 @@ struct opt_memory_backend { /* -object memory-backend-* */
     char *path;
 };
 
-enum watchdog_action { WATCHDOG_RESET, WATCHDOG_SHUTDOWN, WATCHDOG_POWEROFF, WATCHDOG_PAUSE, WATCHDOG_DEBUG, WATCHDOG_NONE,
-                       WATCHDOG_INJECT_NMI };
+enum watchdog_action {
+    WATCHDOG_RESET,
+    WATCHDOG_SHUTDOWN,
+    WATCHDOG_POWEROFF,
+    WATCHDOG_PAUSE,
+    WATCHDOG_DEBUG,
+    WATCHDOG_NONE,
+    WATCHDOG_INJECT_NMI
+};
 
 struct options {
     struct pc_config pc;  /* all plain values; the backends' pointers stay NULL until options_open() */
@@ -82,7 +89,8 @@ struct options {
 bool options_parse(struct options *o, int argc, char **argv, GError **err);
 void options_free(struct options *o);
 
-/* Open the chardevs and drives, and put them where they belong: pc.serial[], pc.debugcon, pc.ide[], pc.floppy[]. */
+/* Open the chardevs and drives, and put them where they belong: pc.serial[], pc.debugcon, pc.ide[],
+ * pc.floppy[]. */
 bool options_open_chardevs(struct options *o, struct vm *vm, GError **err);
 bool options_open_drives(struct options *o, struct vm *vm, GError **err);
 /* log_enable() for -trace, -D, -d; and the globals and the UUID, into the VM. */

@@ -6,7 +6,10 @@
 #include "vmm/control/options.h"
 #include "vmm/core/vm.h"
 
-enum opt_group { GROUP_MACHINE, GROUP_BOOT, GROUP_DISK, GROUP_DISPLAY, GROUP_CHAR, GROUP_NET, GROUP_LIFE, GROUP_DEBUG, N_GROUPS };
+enum opt_group {
+    GROUP_MACHINE, GROUP_BOOT, GROUP_DISK, GROUP_DISPLAY, GROUP_CHAR, GROUP_NET, GROUP_LIFE,
+    GROUP_DEBUG, N_GROUPS
+};
 
 struct option {
     const char *name, *alias; /* without the '-'; alias may be NULL */
@@ -14,7 +17,7 @@ struct option {
     const char *help;         /* NULL: not in -help (QEMU's, which is refused) */
     enum opt_group group;
     bool (*fn)(struct options *o, const struct option *opt, const char *arg, GError **err);
-    size_t offset;            /* for opt_flag, opt_string, opt_list: of the field in struct options or opt_state */
+    size_t offset; /* for opt_flag, opt_string, opt_list: of the field in struct options or opt_state */
     const char *text;         /* opt_refuse: what to do instead; opt_list: the implied key */
     const struct prop *props; /* opt_list, and for "help" */
     const struct refused_key *refused;
@@ -70,7 +73,8 @@ struct opt_state {
     struct overcommit_opts overcommit;
     struct msg_opts msg;
     char *mem_path, *uuid, *vga, *bios, *image, *lost_tick;
-    bool mem_prealloc, enable_kvm, nodefaults, no_acpi, no_hpet, no_reboot, no_shutdown, no_fd_bootchk, snapshot, display_none;
+    bool mem_prealloc, enable_kvm, nodefaults, no_acpi, no_hpet, no_reboot, no_shutdown, no_fd_bootchk,
+        snapshot, display_none;
     bool accel_kvm, accel_other;
     char *accel_tried;       /* the last one that is not KVM */
     GPtrArray *firmware_dirs; /* -L */
@@ -81,21 +85,27 @@ struct opt_state {
 };
 
 /* Generic handlers */
-bool opt_flag(struct options *o, const struct option *opt, const char *arg, GError **err);   /* bool at offset, in opt_state */
-bool opt_string(struct options *o, const struct option *opt, const char *arg, GError **err); /* char * at offset, in opt_state */
-bool opt_set_flag(struct options *o, const struct option *opt, const char *arg, GError **err);   /* the same in struct options */
+/* bool at offset, in opt_state */
+bool opt_flag(struct options *o, const struct option *opt, const char *arg, GError **err);
+/* char * at offset, in opt_state */
+bool opt_string(struct options *o, const struct option *opt, const char *arg, GError **err);
+/* the same in struct options */
+bool opt_set_flag(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_set_string(struct options *o, const struct option *opt, const char *arg, GError **err);
-bool opt_list(struct options *o, const struct option *opt, const char *arg, GError **err);   /* keyvals into opt_state + offset */
+/* keyvals into opt_state + offset */
+bool opt_list(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_refuse(struct options *o, const struct option *opt, const char *arg, GError **err);
-bool opt_accept(struct options *o, const struct option *opt, const char *arg, GError **err); /* nothing to do here */
+/* nothing to do here */
+bool opt_accept(struct options *o, const struct option *opt, const char *arg, GError **err);
 
 bool is_help(const char *s); /* "help" or "?" */
-/* An id may be used once in a space ("drive", "device", "chardev", "object"); letters first, then letters, digits, -._ */
+/* An id may be used once in a space ("drive", "device", "chardev", "object"); letters first, then letters,
+ * digits, -._ */
 bool options_claim_id(struct options *o, const char *space, const char *what, const char *id, GError **err);
 
 /* opt_machine.c */
-extern const struct prop smp_props[], mem_props[], machine_props[], name_props[], rtc_props[], boot_props[], action_props[],
-    overcommit_props[], msg_props[];
+extern const struct prop smp_props[], mem_props[], machine_props[], name_props[], rtc_props[], boot_props[],
+    action_props[], overcommit_props[], msg_props[];
 extern const struct refused_key machine_refused[];
 bool opt_machine(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_accel(struct options *o, const struct option *opt, const char *arg, GError **err);
@@ -114,7 +124,8 @@ void smbios_clear(struct pc_smbios *s);
 
 /* opt_drive.c */
 bool opt_drive(struct options *o, const struct option *opt, const char *arg, GError **err);
-bool opt_disk(struct options *o, const struct option *opt, const char *arg, GError **err); /* -hda, -cdrom, -fda */
+/* -hda, -cdrom, -fda */
+bool opt_disk(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool drives_finish(struct options *o, GError **err);
 void opt_drive_free(void *p);
 
