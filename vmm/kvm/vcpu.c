@@ -439,6 +439,7 @@ static int op_cpu_thread(void *opaque, unsigned cpu)
 
 const struct accel_ops kvm_accel_ops = {
     .pause = op_pause, .resume = op_resume, .kick = op_kick, .reset = op_reset, .nmi = op_nmi,
-    .describe_cpus = op_describe, .drain = kvm_drain, .gprs = op_gprs, .describe_irqchip = op_describe_irqchip,
+    .describe_cpus = op_describe, .drain = kvm_drain, .gprs = op_gprs,
+    .describe_irqchip = op_describe_irqchip,
     .cpu_thread = op_cpu_thread,
 };
