@@ -270,6 +270,9 @@ static void test_machine(void)
     bad("-accel kwm", "-accel: there is no accelerator 'kwm' (did you mean 'kvm'?); use 'kvm'");
     bad("-accel kvm -M accel=kvm", "-accel and -machine accel= can't both be given");
     bad("-accel kvm,kernel-irqchip=split", "-accel: kernel-irqchip=split is not built; use 'on'");
+    good(&o, "-accel kvm,device=/dev/kvm2");
+    g_assert_cmpstr(o.accel_device, ==, "/dev/kvm2");
+    options_free(&o);
     bad("-accel kvm,thread=multi", "-accel: thread=multi: belongs to tcg");
     bad("-cpu ''", "-cpu: '' has no model name; write for example -cpu host");
     good(&o, "-cpu help");

@@ -38,6 +38,7 @@ static bool create_board(struct machine *m, GError **err)
         .cpu = m->opts->cpu,
         .topo = { cfg->cpus, cfg->max_cpus, cfg->sockets, cfg->dies, cfg->cores, cfg->threads },
         .cpu_pm = m->opts->cpu_pm,
+        .device = m->opts->accel_device,
     };
     if (!pc_alloc_ram(m->vm, cfg, &m->opts->ram, err))
         return false;

@@ -213,7 +213,11 @@ bool opt_accel(struct options *o, const struct option *opt, const char *arg, GEr
     const char *name = keyvals_take(&kv, "accel");
     bool ok = name ? accel_kind(o, "-accel", name, err) : fail(err, "-accel: which? use -accel kvm");
     if (ok && !strcmp(name, "kvm")) {
-        const char *chip = keyvals_take(&kv, "kernel-irqchip");
+        const char *chip = keyvals_take(&kv, "kernel-irqchip"), *device = keyvals_take(&kv, "device");
+        if (device) {
+            g_free(o->accel_device);
+            o->accel_device = g_strdup(device);
+        }
         ok = (!chip || check_irqchip("-accel", chip, err)) &&
              keyvals_apply(&kv, "-accel", none, others, NULL, err);
     }

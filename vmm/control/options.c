@@ -255,7 +255,7 @@ void options_free(struct options *o)
     g_ptr_array_free(o->backends, TRUE);
     g_ptr_array_free(o->globals, TRUE);
     g_ptr_array_free(o->traces, TRUE);
-    char **owned[] = { &o->text,   &o->debugcon,   &o->cpu,          &o->accel_props, &o->kernel,
+    char **owned[] = { &o->text,   &o->debugcon,   &o->cpu,          &o->accel_device, &o->kernel,
                        &o->initrd, &o->append,     &o->process_name, &o->log_file,    &o->pidfile,
                        &o->runas,  &o->chroot_dir, &o->keymap };
     for (unsigned i = 0; i < G_N_ELEMENTS(owned); i++)

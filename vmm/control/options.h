@@ -62,7 +62,7 @@ struct options {
 
     struct ram_source ram; /* where main memory comes from */
     char *cpu;            /* -cpu, NULL: the default */
-    char *accel_props;    /* what -accel kvm,... says beyond the name; NULL: nothing */
+    char *accel_device;   /* -accel kvm,device=: in place of /dev/kvm; NULL: that */
     char *kernel, *initrd, *append;
     bool demo;
     bool no_pit_reinjection; /* -no-kvm-pit-reinjection: pc.pit_lost_tick_delay is off */

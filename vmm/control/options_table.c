@@ -14,7 +14,7 @@ const struct option option_table[] = {
     { "machine", "M", "[type=]pc[,PROP=VALUE]...",
       "the machine, and what it has (-machine help)", GROUP_MACHINE, opt_machine,
       IN_STATE(machine), .text = "type", .props = machine_props, .refused = machine_refused },
-    { "accel", NULL, "kvm[,PROP=VALUE]...", "the accelerator: kvm", GROUP_MACHINE, opt_accel },
+    { "accel", NULL, "kvm[,device=FILE]", "the accelerator: kvm (on /dev/kvm)", GROUP_MACHINE, opt_accel },
     { "enable-kvm", NULL, NULL, "the same as -accel kvm", GROUP_MACHINE, opt_flag, IN_STATE(enable_kvm) },
     { "cpu", NULL, "MODEL[,FEATURE=on|off]...",
       "the CPU model and its features (-cpu help)", GROUP_MACHINE, opt_cpu },
