@@ -288,7 +288,7 @@ static uint32_t build_fadt(const struct acpi_info *info, uint32_t facs, uint32_t
     put_gas_io(t, 8, 1, RESET_PORT);
     put(t, RESET_HARD, 1);
     put(t, 0, 3);
-    put_pointer(t, loader, facs, 8);
+    put(t, 0, 8); /* X_FIRMWARE_CTRL: with both set, systems find two of them */
     put_pointer(t, loader, dsdt, 8);
     put_gas_io(t, 32, 2, PM1_EVT);
     put_gas_io(t, 0, 0, 0);

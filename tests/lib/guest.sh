@@ -37,7 +37,7 @@ need_kernels() {
 }
 
 # Modules every guest has at hand; the script loads what its tests use.
-GUEST_MODS="ata_piix= sd_mod= sr_mod= isofs= ext4= floppy= evdev= button= psmouse= bochs= vfat= nls_cp437= nls_ascii="
+GUEST_MODS="ata_piix= sd_mod= sr_mod= isofs= crc32c_generic= ext4= floppy= evdev= button= psmouse= bochs= vfat= nls_cp437= nls_ascii="
 guest_cpio() {
     local out=$1
     shift
