@@ -1,0 +1,43 @@
+#!/bin/bash
+# tests/guest/powercut.sh - the power goes while a guest with ext4 on an IDE disk fsyncs files: at 200 random points, with
+# the disk's cache lost in any order that flushes allow, the file system is consistent and what was fsynced is there.
+# The same with cache=unsafe must lose something, or the test shows nothing.
+# shellcheck disable=SC1091
+. "$(dirname "$0")/../lib/guest.sh"
+need mkfs.ext4 e2fsck debugfs python3 gcc
+BLKCUT=${BLKCUT:-build/tests/tools/blkcut}
+[ -x "$BLKCUT" ] || skip_all "no $BLKCUT: run make tests first"
+need_kernels
+gcc -O2 -static -o "$W/fsyncs" "$SRC/tests/tools/fsyncs.c" || skip_all "gcc -static does not work (libc6-dev)"
+guest_cpio "$W/g.cpio" -f "$W/fsyncs:/bin/fsyncs" || skip_all "no initramfs"
+cp "$K64" "$W/vmlinux"
+# 24 MiB of file system on 25 MiB of disk: the acknowledgements go behind it
+ack=$((24 * 1048576 + 65536))
+mkfs.ext4 -q -b 1024 "$W/base.img" 24M >"$TMP/mkfs.log" || skip_all "mkfs.ext4 failed"
+truncate -s 25M "$W/base.img"
+echo "APPEND='$APPEND t=fsyncs:$ack:${FILES:-100}'" >"$W/vars"
+where_kvm_is_real 400 <<'S'
+. ./vars
+for cache in writeback writethrough unsafe; do
+    cp base.img $D/disk.img
+    boot $cache 150 -m 256 -vga none -no-reboot -kernel vmlinux -initrd g.cpio -append "$APPEND" \
+        -drive file=$D/disk.img,format=raw,if=ide,cache=$cache,x-cut-log=$D/log
+    cp $D/log $cache.cutlog; rm -f $D/log
+done
+S
+for cache in writeback writethrough unsafe; do
+    booted $cache
+    results $cache
+    cuts=${CUTS:-200}
+    [ $cache = writeback ] || cuts=$((cuts / 4))
+    st=0
+    python3 "$SRC/tests/tools/powercut.py" "$BLKCUT" "$W/$cache.cutlog" "$W/base.img" $ack $cuts 1 "$TMP" >"$TMP/report" 2>&1 || st=$?
+    sed "s/^/# $cache: /" "$TMP/report" | tail -n 12
+    if [ $cache = unsafe ]; then
+        is "unsafe: flushes are ignored, and the cuts show it" $st 1
+        has "unsafe: all cuts were looked at" "$TMP/report" "$cuts cuts, "
+    else
+        is "$cache: nothing is lost at $cuts cuts" $st 0
+    fi
+done
+finish
