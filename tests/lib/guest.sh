@@ -1,5 +1,5 @@
 # tests/lib/guest.sh - what the tests that boot Linux share.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 #
 # A test makes files in $W, then says where KVM is real (here, or else in the rig, see tests/rig/README.md):
 #
