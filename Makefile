@@ -94,7 +94,7 @@ run:
 	sh $(SRC)/scripts/run-demo
 
 lint:
-	sh $(SRC)/scripts/setup check
+	sh $(SRC)/scripts/setup lint
 	sh $(SRC)/scripts/lint
 
 bench: all
