@@ -17,7 +17,7 @@ static void rearm(struct clock *c)
 {
     bool any = c->running && c->head.next != &c->head;
 
-    if (c->rearm)
+    if (c->rearm && !c->firing)
         c->rearm(c->opaque, any ? MAX(0, c->head.next->deadline - c->base) : -1);
 }
 
@@ -58,6 +58,7 @@ void clock_run_timers(struct clock *c)
     mark.next = at->next;
     at->next->prev = &mark;
     at->next = &mark;
+    c->firing = true;
     while (c->head.next != &mark) {
         struct timer *t = c->head.next;
         timer_stop(t);
@@ -65,6 +66,7 @@ void clock_run_timers(struct clock *c)
     }
     mark.prev->next = mark.next;
     mark.next->prev = mark.prev;
+    c->firing = false;
     rearm(c);
 }
 

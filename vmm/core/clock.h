@@ -20,6 +20,7 @@ struct timer {
 struct clock {
     struct timer head; /* circular */
     bool running;
+    bool firing; /* in clock_run_timers(), which re-arms once at its end */
     int64_t base; /* virtual time = base + (running ? source() : 0) */
     int64_t (*source)(void *opaque); /* host monotonic ns; tests step it */
     /* The earliest deadline changed: a host monotonic time, or -1 for none. */
