@@ -87,10 +87,11 @@ void machine_destroy(struct machine *m)
     if (!m->vm)
         return;
     g_ptr_array_free(m->monitors, TRUE);
-    kvm_free(m->kvm);
+    kvm_close(m->kvm);
     pc_free(m->pc);
     while (m->vm->devices->len)
         device_free(m->vm->devices->pdata[m->vm->devices->len - 1]);
+    kvm_free(m->kvm);
     drive_close_all(m->vm);
     chardev_free_all(m->vm);
     input_free(m->vm);

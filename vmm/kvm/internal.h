@@ -66,6 +66,7 @@ struct kvm {
     struct tracer trace;
     int dev_fd, fd;
     size_t run_size, xsave_size;
+    bool closed;
     bool has_kvmclock_ctrl, has_debugregs, has_xcrs, has_xsave, has_events, has_smm, has_nested;
 
     struct kvm_cpu *cpus;

@@ -226,10 +226,11 @@ bool kvm_start_cpus(struct kvm *k, GError **err)
     return true;
 }
 
-void kvm_free(struct kvm *k)
+void kvm_close(struct kvm *k)
 {
-    if (!k)
+    if (!k || k->closed)
         return;
+    k->closed = true;
     kvm_cpus_stop(k);
     if (k->vm->accel_opaque == k) {
         kvm_clock_free(k);
@@ -237,11 +238,19 @@ void kvm_free(struct kvm *k)
         k->vm->accel = NULL;
         k->vm->accel_opaque = NULL;
     }
-    kvm_irqchip_free(k);
     if (k->fd >= 0)
         close(k->fd);
     if (k->dev_fd >= 0)
         close(k->dev_fd);
+    k->fd = k->dev_fd = -1; /* what devices still ask for fails from here on */
+}
+
+void kvm_free(struct kvm *k)
+{
+    if (!k)
+        return;
+    kvm_close(k);
+    kvm_irqchip_free(k);
     cpu_def_free(k->def);
     g_free(k->supported);
     g_free(k->cpus);

@@ -8,7 +8,7 @@
  *   kvm_set_boot_regs()              only for direct kernel boot; may be called again at any reset
  *   kvm_start_cpus()                 vCPUs and their threads, paused
  *   vm_reset(); vm_cont(); vm_run()
- *   kvm_free(); vm_free()
+ *   kvm_close(); free the devices; kvm_free(); vm_free()
  *
  * Threads: main thread unless said otherwise. */
 #ifndef BANTAM_KVM_KVM_H
@@ -35,7 +35,9 @@ void kvm_cpu_help(GString *out);
 /* cfg is copied; NULL: failed. */
 struct kvm *kvm_new(struct vm *vm, const struct kvm_config *cfg, GError **err);
 bool kvm_start_cpus(struct kvm *k, GError **err);
-/* NULL is fine.  The VM must not run; before vm_free(), with or without its devices. */
+/* Ends the KVM side.  Devices may still exist, and lower their lines while they are freed: nothing comes of it. */
+void kvm_close(struct kvm *k);
+/* Closes, and frees; after the devices, for they hold `k`, and before vm_free().  NULL is fine for both. */
 void kvm_free(struct kvm *k);
 
 /* Entry state of the bootstrap processor (copied), or NULL for the reset vector.  Takes effect at the next
