@@ -28,11 +28,14 @@ bool vga_init(struct vga *s, struct device *dev, uint64_t size, struct region *l
     s->window_ram.enabled = false;
     region_init_io(&s->io_mono, "vga-mono", &vga_mono_ops, s, 0x0c);
     region_init_io(&s->io_color, "vga", &vga_color_ops, s, 0x20);
+    region_init_io(&s->io_dac, "vga-dac", &vga_dac_ops, s, 2);
+    s->io_dac.coalesce = true; /* nothing but the screen and reads tell when an entry was written: 768 exits less */
     region_init_io(&s->io_dispi, "vga-dispi", &vga_dispi_ops, s, 4);
     if (!space_add(&vm->mem, &s->window, 0xa0000, PRIO_VGA, err) ||
         !space_add(&vm->mem, &s->window_ram, 0xa0000, PRIO_VGA, err) ||
         !space_add(&vm->pio, &s->io_mono, 0x3b0, 0, err) ||
         !space_add(&vm->pio, &s->io_color, 0x3c0, 0, err) ||
+        !space_add(&vm->pio, &s->io_dac, 0x3c8, PRIO_VGA, err) ||
         !space_add(&vm->pio, &s->io_dispi, 0x1ce, 0, err))
         return false;
     console_init(&s->con, dev, &vga_console_ops, s);
@@ -48,6 +51,7 @@ void vga_clear(struct vga *s)
     space_remove(&s->window);
     space_remove(&s->io_mono);
     space_remove(&s->io_color);
+    space_remove(&s->io_dac);
     space_remove(&s->io_dispi);
     console_clear(&s->con);
     ram_block_free(&s->vram);
@@ -104,7 +108,7 @@ static const struct state vga_regs_state[] = {
 const struct state vga_core_state[] = {
     STATE_HOST(struct vga, dev), STATE_HOST(struct vga, con), STATE_RAM(struct vga, vram),
     STATE_HOST(struct vga, window), STATE_HOST(struct vga, window_ram),
-    STATE_HOST(struct vga, io_mono), STATE_HOST(struct vga, io_color),
+    STATE_HOST(struct vga, io_mono), STATE_HOST(struct vga, io_color), STATE_HOST(struct vga, io_dac),
     STATE_HOST(struct vga, io_dispi), STATE_HOST(struct vga, lfb),
     STATE_STRUCT(struct vga, r, vga_regs_state), STATE_U8(struct vga, feature),
     STATE_U8(struct vga, seq_index), STATE_U8(struct vga, gc_index),

@@ -46,7 +46,7 @@ struct vga {
     struct ram_block vram;
     struct region window;      /* A0000-BFFFF, accesses */
     struct region window_ram;  /* A0000-AFFFF mapped straight to memory, while the state allows it */
-    struct region io_mono, io_color, io_dispi;
+    struct region io_mono, io_color, io_dac, io_dispi;
     struct region *lfb;        /* the front's linear framebuffer, or NULL */
 
     struct vga_regs r;
@@ -79,7 +79,7 @@ void vga_describe(const struct vga *s, GString *out);
 /* vga_regs.c: ports 3B0-3BB and 3C0-3DF */
 uint8_t vga_port_read(struct vga *s, unsigned port);
 void vga_port_write(struct vga *s, unsigned port, uint8_t val);
-extern const struct region_ops vga_mono_ops, vga_color_ops;
+extern const struct region_ops vga_mono_ops, vga_color_ops, vga_dac_ops;
 uint64_t vga_frame(const struct vga *s);   /* how many frames have begun: the clock of blinking things */
 
 /* vga_mem.c: the window at A0000 */

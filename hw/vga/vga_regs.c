@@ -276,5 +276,18 @@ static void color_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
     vga_port_write(opaque, 0x3c0 + (unsigned) off, (uint8_t) val);
 }
 
+static uint64_t dac_port_read(void *opaque, uint64_t off, unsigned size)
+{
+    (void) size;
+    return vga_port_read(opaque, 0x3c8 + (unsigned) off);
+}
+
+static void dac_port_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
+{
+    (void) size;
+    vga_port_write(opaque, 0x3c8 + (unsigned) off, (uint8_t) val);
+}
+
 const struct region_ops vga_mono_ops = { mono_read, mono_write, .min = 1, .max = 1 };
 const struct region_ops vga_color_ops = { color_read, color_write, .min = 1, .max = 1 };
+const struct region_ops vga_dac_ops = { dac_port_read, dac_port_write, .min = 1, .max = 1 };
