@@ -13,11 +13,13 @@
 #include "hw/pc/i8042.h"
 #include "hw/pc/pc_firmware.h"
 #include "hw/pc/pc_priv.h"
+#include "hw/pc/piix4_pm.h"
 #include "hw/pc/rtc.h"
 #include "vmm/block/block.h"
 #include "vmm/char/chardev.h"
 #include "vmm/core/firmware.h"
 
+enum { CMOS_SHUTDOWN = 0x0f, SHUTDOWN_S3 = 0xfe }; /* why a reset came: the firmware resumes from S3 */
 enum { BIOS_MAX = 16 << 20, LOW_MAX = 0xe0000000, LOW_SPLIT = 0xc0000000 };
 static const uint16_t serial_base[PC_N_SERIAL] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
 
@@ -146,12 +148,22 @@ static bool load_bios(struct pc *pc, GError **err)
 
 /* --- life ------------------------------------------------------------------------------------------ */
 
+static void rtc_irq(void *opaque)
+{
+    piix4_pm_rtc(((struct pc *) opaque)->pm);
+}
+
 static void on_phase(void *opaque, enum vm_phase phase)
 {
     struct pc *pc = opaque;
 
-    if (phase == PHASE_RESET)
-        pc_firmware_reset(pc);
+    if (phase == PHASE_WAKEUP)
+        rtc_set_cmos(pc->rtc, CMOS_SHUTDOWN, SHUTDOWN_S3);
+    if (phase != PHASE_RESET)
+        return;
+    pc_cmos_boot_order(pc, pc->resets++ == 0);
+    rtc_set_cmos(pc->rtc, CMOS_SHUTDOWN, 0);
+    pc_firmware_reset(pc);
 }
 
 /* SeaBIOS writes its first 700 characters to port 402h before it can remember that nothing is there.  Those writes
@@ -193,6 +205,7 @@ struct pc *pc_create(struct vm *vm, const struct pc_config *cfg, const struct pc
         pc_free(pc);
         return NULL;
     }
+    rtc_on_irq(pc->rtc, rtc_irq, pc);
     port92_link(pc->port92, pc->i8042); /* one A20 gate, seen in two registers */
     return pc;
 }

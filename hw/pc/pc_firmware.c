@@ -11,10 +11,13 @@
 #include "hw/pc/fw_cfg.h"
 #include "hw/pc/i440fx.h"
 #include "hw/pc/pc_priv.h"
+#include "hw/pc/piix4_pm.h"
 #include "hw/pc/setup.h"
 #include "hw/pc/smbios.h"
 #include "hw/pc/table_loader.h"
 #include "hw/catalog.h"
+
+#include <stdlib.h>
 
 enum { E820_MAX = 16, FIRMWARE_RESERVE = 0x80000, TABLES_SIZE = 0x40000 };
 
@@ -219,6 +222,51 @@ static bool has_device(const struct pc *pc, const struct device_class *cls)
     return false;
 }
 
+/* Is there a serial port with this index, from -serial or -device isa-serial? */
+static bool has_port(const struct pc *pc, unsigned index)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < pc->vm->devices->len && !found; i++) {
+        const struct device *d = pc->vm->devices->pdata[i];
+        char *text = d->cls == &isa_serial_class ? device_get(d, "index") : NULL;
+        found = text && strtoul(text, NULL, 10) == index;
+        g_free(text);
+    }
+    return found;
+}
+
+static uint8_t s4_type(const struct pc *pc)
+{
+    char *text = device_get(pc->pm, "s4_val");
+    uint8_t v = (uint8_t) strtoul(text, NULL, 10);
+
+    g_free(text);
+    return v;
+}
+
+/* Sleep states S0 to S5 for SeaBIOS: 80h is there, the low bits are the type to write. */
+static void add_sleep_states(struct pc *pc)
+{
+    uint8_t states[6] = { 0x80, 0, 0, 1, s4_type(pc), 0x80 };
+
+    states[3] |= piix4_pm_has_s3(pc->pm) ? 0x80 : 0;
+    states[4] |= piix4_pm_has_s4(pc->pm) ? 0x80 : 0;
+    fw_cfg_add_file(pc->fw_cfg, "etc/system-states", states, sizeof states);
+}
+
+/* Where the guest reports a panic: Linux finds it through ACPI, others here. */
+static void add_pvpanic(struct pc *pc)
+{
+    for (unsigned i = 0; i < pc->vm->devices->len; i++) {
+        const struct device *d = pc->vm->devices->pdata[i];
+        char *text = d->cls == &pvpanic_class ? device_get(d, "ioport") : NULL;
+        if (text)
+            add_file_int(pc, "etc/pvpanic-port", strtoul(text, NULL, 10), 2);
+        g_free(text);
+    }
+}
+
 static void add_array(struct pc *pc, const char *name, GByteArray *a)
 {
     fw_cfg_add_file(pc->fw_cfg, name, a->data, a->len);
@@ -232,15 +280,15 @@ static void add_acpi(struct pc *pc)
     uint32_t ids[PC_MAX_CPUS];
     struct acpi_info info = {
         .cpus = cfg->cpus, .apic_ids = ids, .irq0_override = true,
-        .s3 = !pc->direct, /* waking needs firmware */
-        .s4 = true, .s4_val = 2, .fdc = true, .kbc = true, .mouse = true, .fw_cfg = true,
+        .s3 = piix4_pm_has_s3(pc->pm) && !pc->direct, /* waking needs firmware */
+        .s4 = piix4_pm_has_s4(pc->pm), .s4_val = s4_type(pc), .fdc = true, .kbc = true, .mouse = true, .fw_cfg = true,
         .pvpanic = has_device(pc, &pvpanic_class), .vga = has_device(pc, &vga_class),
         .floppy = { (enum acpi_floppy) fdc_drive_type(pc->fdc, 0), (enum acpi_floppy) fdc_drive_type(pc->fdc, 1) },
     };
     for (unsigned i = 0; i < cfg->cpus; i++)
         ids[i] = cpu_apic_id(&topo, i);
     for (unsigned i = 0; i < PC_N_SERIAL; i++)
-        info.serial[i] = cfg->has_serial[i];
+        info.serial[i] = has_port(pc, i);
     i440fx_pci_hole(pc->i440fx, &info.hole);
     GByteArray *tables = g_byte_array_new(), *rsdp = g_byte_array_new(), *loader = g_byte_array_new();
     acpi_build(&info, tables, rsdp, loader);
@@ -267,7 +315,6 @@ static bool add_smbios(struct pc *pc, GError **err)
 
 bool pc_firmware_tables(struct pc *pc, GError **err)
 {
-    static const uint8_t states[6] = { 0x80, 0, 0, 0x81, 0x80, 0x80 }; /* S3 (1) and S4 are there */
     const struct pc_config *cfg = pc->cfg;
     struct device *fw = pc->fw_cfg;
 
@@ -278,7 +325,8 @@ bool pc_firmware_tables(struct pc *pc, GError **err)
     fw_cfg_add_int(fw, FW_CFG_NOGRAPHIC, !cfg->vga || !strcmp(cfg->vga, "none"), 2);
     add_uuid(pc);
     add_e820(pc);
-    fw_cfg_add_file(fw, "etc/system-states", states, sizeof states);
+    add_sleep_states(pc);
+    add_pvpanic(pc);
     add_boot_options(pc);
     if (cfg->acpi)
         add_acpi(pc);

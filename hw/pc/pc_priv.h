@@ -14,6 +14,7 @@ struct pc {
     struct device *i440fx, *piix3, *pm, *fw_cfg, *rtc, *i8042, *port92, *fdc;
     uint16_t serial_ports[PC_N_SERIAL];
     unsigned n_serial, n_floppies;
+    unsigned resets;           /* how many there were */
     bool direct;               /* a kernel is started without firmware */
     struct boot_image *kernel; /* of a direct boot */
     uint64_t tables_base;      /* direct boot: low RAM from here on is ACPI's */

@@ -36,6 +36,8 @@ void vm_stop(struct vm *vm, enum run_state state)
 {
     bool was = vm_running(vm);
 
+    if (vm->state == RUN_SUSPENDED && state == RUN_PAUSED)
+        return; /* it is at rest, and must not forget that only a wake event ends that */
     if (was && vm->accel)
         vm->accel->pause(vm->accel_opaque);
     vm_lock(vm);
@@ -53,8 +55,8 @@ bool vm_cont(struct vm *vm)
 {
     if (vm_running(vm))
         return true;
-    if (vm->state == RUN_SHUTDOWN || vm->state == RUN_INTERNAL_ERROR)
-        return false;
+    if (vm->state == RUN_SHUTDOWN || vm->state == RUN_INTERNAL_ERROR || vm->state == RUN_SUSPENDED)
+        return false; /* the first two want a reset, the last a wake event */
     notify(vm, PHASE_CONTINUE);
     vm_lock(vm);
     vm->state = RUN_RUNNING;
@@ -93,9 +95,16 @@ static void finish(struct vm *vm, int code)
 
 /* --- requests ----------------------------------------------------------------------------------- */
 
-static int exit_code_of(enum vm_cause cause)
+/* The cause's, or that of the trouble in which the VM had stopped when it was ended from outside. */
+static int exit_code_of(const struct vm *vm)
 {
-    switch (cause) {
+    switch (vm->state) {
+    case RUN_IO_ERROR:       return EXIT_IO_STOP;
+    case RUN_GUEST_PANICKED: return EXIT_PANIC;
+    case RUN_INTERNAL_ERROR: return EXIT_KVM_INTERNAL;
+    default:                 break;
+    }
+    switch (vm->cause) {
     case CAUSE_TRIPLE_FAULT:   return EXIT_TRIPLE_FAULT;
     case CAUSE_GUEST_PANIC:    return EXIT_PANIC;
     case CAUSE_INTERNAL_ERROR: return EXIT_KVM_INTERNAL;
@@ -111,7 +120,7 @@ static void do_shutdown(struct vm *vm)
         vm->cause != CAUSE_HOST_UI)
         vm_stop(vm, RUN_SHUTDOWN);
     else
-        finish(vm, exit_code_of(vm->cause));
+        finish(vm, exit_code_of(vm));
 }
 
 static void do_reset(struct vm *vm)
@@ -120,12 +129,12 @@ static void do_reset(struct vm *vm)
         do_shutdown(vm);
         return;
     }
+    bool asleep = vm->state == RUN_SUSPENDED;
     notify(vm, PHASE_EVENT_RESET);
-    if (vm->state == RUN_SUSPENDED) {
-        vm_reset(vm);
+    vm_reset(vm);
+    if (asleep) {
+        vm->state = RUN_PAUSED;
         vm_cont(vm);
-    } else {
-        vm_reset(vm);
     }
 }
 
@@ -146,6 +155,20 @@ static void do_panic(struct vm *vm)
     }
 }
 
+/* S3: the CPUs are off, the clock goes on, so that an alarm can end it. */
+static void do_suspend(struct vm *vm)
+{
+    if (!vm_running(vm))
+        return;
+    if (vm->accel)
+        vm->accel->pause(vm->accel_opaque);
+    vm_lock(vm);
+    vm->state = RUN_SUSPENDED;
+    vm_unlock(vm);
+    TRACER(&vm->trace, "suspended");
+    notify(vm, PHASE_STOPPED);
+}
+
 static void do_wakeup(struct vm *vm)
 {
     if (vm->state != RUN_SUSPENDED)
@@ -156,6 +179,7 @@ static void do_wakeup(struct vm *vm)
         vm->accel->reset(vm->accel_opaque);
     vm_unlock(vm);
     notify(vm, PHASE_WAKEUP);
+    vm->state = RUN_PAUSED;
     vm_cont(vm);
 }
 
@@ -170,7 +194,7 @@ static void carry_out(struct vm *vm, unsigned req)
     else if (req & REQ_RESET)
         do_reset(vm);
     else if (req & REQ_SUSPEND)
-        vm_stop(vm, RUN_SUSPENDED);
+        do_suspend(vm);
     vm->cause = CAUSE_NONE;
     if (vm->done)
         return;
