@@ -1,29 +1,38 @@
-# tests/boot/images.sh - makes what the boot tests boot: a Multiboot kernel, a GRUB disk, a GRUB ISO.
+# tests/boot/images.sh - makes what the boot tests boot: a Multiboot kernel, a GRUB disk, floppy and ISO.
 # shellcheck shell=bash
 
 make_kernel() { # OUT
     gcc -m32 -nostdlib -static -no-pie -Wl,--build-id=none,--no-warn-rwx-segments -Wl,-T,"$SRC/tests/boot/kernel.ld" -o "$1" "$SRC/tests/boot/kernel.S"
 }
 
+# GRUB_TIMEOUT: how long the menu stands (1 s); GRUB_SAYS: the kernel's command line.
 grub_cfg() {
-    cat <<'G'
+    cat <<G
 serial --unit=0 --speed=115200
 terminal_output console serial
-set timeout=1
+set timeout=${GRUB_TIMEOUT:-1}
 menuentry "Bantam test kernel" {
-    multiboot /kernel from-grub
+    multiboot /kernel ${GRUB_SAYS:-from-grub}
     module /module.txt
 }
 G
+}
+grub_core() { # DRIVE MODULE...: a core image that reads its configuration from this drive
+    echo "set root=($1)
+configfile /grub.cfg" >"$TMP/early.cfg"
+    shift
+    grub-mkimage -O i386-pc -p /grub -c "$TMP/early.cfg" -o "$TMP/core.img" biosdisk fat configfile normal multiboot serial terminal "$@"
+}
+grub_files() { # FAT_IMAGE KERNEL
+    grub_cfg >"$TMP/grub.cfg"
+    echo "hello from the module" >"$TMP/module.txt"
+    mcopy -i "$1" "$TMP/grub.cfg" ::/grub.cfg && mcopy -i "$1" "$2" ::/kernel && mcopy -i "$1" "$TMP/module.txt" ::/module.txt
 }
 
 # A disk: GRUB's boot sector and core image in the gap, one FAT partition with its configuration.
 make_grub_disk() { # OUT KERNEL
     local part=2048 size=16384
-    grub_cfg >"$TMP/grub.cfg"
-    echo "set root=(hd0,msdos1)
-configfile /grub.cfg" >"$TMP/early.cfg"
-    grub-mkimage -O i386-pc -p /grub -c "$TMP/early.cfg" -o "$TMP/core.img" biosdisk part_msdos fat configfile normal multiboot serial terminal echo || return 1
+    grub_core hd0,msdos1 part_msdos || return 1
     truncate -s $(((part + size) * 512)) "$1"
     dd if=/usr/lib/grub/i386-pc/boot.img of="$1" bs=446 count=1 conv=notrunc status=none
     dd if="$TMP/core.img" of="$1" bs=512 seek=1 conv=notrunc status=none
@@ -32,18 +41,31 @@ configfile /grub.cfg" >"$TMP/early.cfg"
     printf '\x55\xaa' | dd of="$1" bs=1 seek=510 conv=notrunc status=none
     truncate -s $((size * 512)) "$TMP/fat.img"
     mkfs.fat "$TMP/fat.img" >/dev/null || return 1
-    mcopy -i "$TMP/fat.img" "$TMP/grub.cfg" ::/grub.cfg
-    mcopy -i "$TMP/fat.img" "$2" ::/kernel
-    echo "hello from the module" >"$TMP/module.txt"
-    mcopy -i "$TMP/fat.img" "$TMP/module.txt" ::/module.txt
+    grub_files "$TMP/fat.img" "$2" || return 1
     dd if="$TMP/fat.img" of="$1" bs=512 seek=$part conv=notrunc status=none
 }
 
+# A 1.44 MB floppy: a FAT whose reserved sectors hold the core image; the boot sector keeps the FAT's parameters.
+make_grub_floppy() { # OUT KERNEL
+    local reserved
+    grub_core fd0 || return 1
+    reserved=$(($(stat -c %s "$TMP/core.img") / 512 + 2))
+    rm -f "$1"
+    truncate -s 1440K "$1"
+    mkfs.fat -F 12 -R $reserved "$1" >/dev/null && grub_files "$1" "$2" || return 1
+    dd if=/usr/lib/grub/i386-pc/boot.img of="$1" bs=1 count=3 conv=notrunc status=none
+    dd if=/usr/lib/grub/i386-pc/boot.img of="$1" bs=1 skip=90 seek=90 count=420 conv=notrunc status=none
+    dd if="$TMP/core.img" of="$1" bs=512 seek=1 conv=notrunc status=none
+}
+
 make_grub_iso() { # OUT KERNEL
-    mkdir -p "$TMP/iso/boot/grub"
-    grub_cfg >"$TMP/iso/boot/grub/grub.cfg"
-    cp "$2" "$TMP/iso/kernel"
-    echo "hello from the module" >"$TMP/iso/module.txt"
-    grub-mkrescue -d /usr/lib/grub/i386-pc -o "$1" --install-modules="normal multiboot serial terminal iso9660 biosdisk" \
-        --locales= --fonts= --themes= "$TMP/iso" >"$TMP/mkrescue.log" 2>&1
+    local m="normal multiboot serial terminal iso9660 biosdisk part_msdos part_gpt" d="$TMP/iso"
+    rm -rf "$d"
+    mkdir -p "$d/boot/grub"
+    grub_cfg >"$d/boot/grub/grub.cfg"
+    cp "$2" "$d/kernel"
+    echo "hello from the module" >"$d/module.txt"
+    # It looks for every kind of partition table there is.
+    for f in /usr/lib/grub/i386-pc/part_*.mod; do f=${f##*/}; m="$m ${f%.mod}"; done
+    grub-mkrescue -d /usr/lib/grub/i386-pc -o "$1" --install-modules="$m" --locales= --fonts= --themes= "$d" >"$TMP/mkrescue.log" 2>&1
 }

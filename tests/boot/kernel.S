@@ -1,5 +1,8 @@
 /* tests/boot/kernel.S - a Multiboot kernel for the boot tests: says what it got on COM1 and on the screen, and leaves
- * through isa-debug-exit: 0x10 (status 33) when all is well, else the number of what is wrong. */
+ * through isa-debug-exit: 0x10 (status 33) when all is well, else the number of what is wrong.  The first letter of its
+ * command line (after a path, as GRUB and -kernel put one) may ask for more:
+ *   w   wait for the Enter key before it leaves         t   triple fault
+ *   p   panic, by pvpanic                               l   loop for ever                 r   reset, by port 0xcf9 */
     .set FLAGS, 3
     .section .multiboot, "a"
     .balign 4
@@ -35,6 +38,28 @@ _start:
     loop 2b
 1:  mov $bye, %esi
     call print
+    mov 16(%ebp), %esi              /* what the command line asks for */
+    cmpb $'/', (%esi)
+    je 2f
+    cmpb $'.', (%esi)
+    jne 3f
+2:  lodsb
+    test %al, %al
+    jz leave
+    cmp $' ', %al
+    jne 2b
+3:  lodsb
+    cmp $'w', %al
+    je wait_enter
+    cmp $'t', %al
+    je triple
+    cmp $'p', %al
+    je panic
+    cmp $'r', %al
+    je reset
+    cmp $'l', %al
+1:  je 1b
+leave:
     mov $0x10, %al
 leave_al:
     mov $0x501, %dx
@@ -43,6 +68,30 @@ leave_al:
     out %al, %dx
 1:  cli
     hlt
+    jmp 1b
+
+wait_enter:
+    in $0x64, %al
+    test $1, %al
+    jz wait_enter
+    in $0x60, %al
+    cmp $0x1c, %al
+    jne wait_enter
+    jmp leave
+triple:                             /* no IDT, and then a trap */
+    lidt nothing
+    int3
+panic:
+    mov $0x505, %dx
+    mov $1, %al
+    out %al, %dx
+1:  hlt
+    jmp 1b
+reset:
+    mov $0xcf9, %dx
+    mov $6, %al
+    out %al, %dx
+1:  hlt
     jmp 1b
 
 print:
@@ -86,6 +135,8 @@ putc:                               /* %al to COM1 and to the screen */
     ret
 
     .data
+nothing: .word 0
+    .long 0
 cursor: .long 0xb8000
 hello:  .asciz "MULTIBOOT KERNEL\ncommand line: "
 newline: .asciz "\n"
