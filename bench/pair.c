@@ -16,8 +16,8 @@
  * The ratio is taken within a round and its median over the rounds: a machine that is busy for a while slows
  * both programs of a round, so ratios hold still where times don't.
  *
- * This is a program of its own because of the memory figure: a child's ru_maxrss begins with what its parent had
- * resident at the fork, so the parent has to be small.
+ * This is a program of its own because of the memory figure: a child's ru_maxrss begins with what its
+ * parent had resident at the fork, so the parent has to be small.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -98,7 +98,7 @@ static struct figure run_once(const struct options *o, char **argv)
     if (pid < 0)
         die("no process", argv);
     if (pid == 0) {
-        dup2(out[1], o->until ? 1 : 9);     /* the pipe's end also tells of the program's, for the time limit */
+        dup2(out[1], o->until ? 1 : 9); /* 9: only its closing is of interest, for the time limit */
         execvp(argv[0], argv);
         _exit(127);
     }
@@ -196,8 +196,8 @@ int main(int argc, char **argv)
             kib[who][i] = f[who].kib;
         }
         if (o.verbose)
-            fprintf(stderr, "round %d: %.0f us beside %.0f us, %.0f KiB beside %.0f KiB\n", i, f[0].us, f[1].us,
-                    f[0].kib, f[1].kib);
+            fprintf(stderr, "round %d: %.0f us beside %.0f us, %.0f KiB beside %.0f KiB\n", i, f[0].us,
+                    f[1].us, f[0].kib, f[1].kib);
     }
     print_line("time", us[0], us[1], o.rounds);
     print_line("rss", kib[0], kib[1], o.rounds);
