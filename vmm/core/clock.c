@@ -46,7 +46,7 @@ void clock_run_timers(struct clock *c)
     struct timer mark = { .deadline = INT64_MIN, .armed = true };
     struct timer *at = &c->head;
 
-    if (!c->running)
+    if (!c->running || c->firing) /* from within a callback: the outer call goes on, and re-arms */
         return;
     while (at->next != &c->head && at->next->deadline <= now)
         at = at->next;

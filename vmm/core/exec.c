@@ -126,6 +126,12 @@ struct exec_fd *exec_add_fd(struct exec *e, int fd, GIOCondition cond,
     return f;
 }
 
+/* GLib takes any other source out of its set and puts it back around the callback, and wakes its loop for both. */
+void exec_fd_may_nest(struct exec_fd *f)
+{
+    g_source_set_can_recurse(f->source, TRUE);
+}
+
 void exec_fd_remove(struct exec_fd *f)
 {
     if (!f)

@@ -77,6 +77,7 @@ struct vm *vm_new(int64_t (*source)(void *), void *opaque)
         vm->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
         clock_init(&vm->clock, monotonic, rearm, vm);
         vm->timer_watch = exec_add_fd(&vm->main, vm->timer_fd, G_IO_IN, timer_ready, vm);
+        exec_fd_may_nest(vm->timer_watch); /* clock_run_timers() does not nest */
     }
     space_init(&vm->mem, "mem", UINT64_MAX, &vm->log);
     space_init(&vm->pio, "pio", 0xffff, &vm->log);
