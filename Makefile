@@ -10,9 +10,9 @@ GOALS := all run check check-guest lint bench fuzz install san
 ifeq ($(CONFIGURED),)
 # A fresh checkout: install what is missing, configure, and go on.
 $(GOALS):
-	sh $(SRC)/scripts/setup build
-	sh $(SRC)/configure
-	+$(MAKE) $@
+	@sh $(SRC)/scripts/setup build
+	@sh $(SRC)/configure
+	@+$(MAKE) --no-print-directory $@
 deps:
 	sh $(SRC)/scripts/setup all
 clean distclean:
@@ -23,12 +23,15 @@ else
 B := build$(if $(SAN),/san)
 BIN := $(if $(SAN),$(B)/bantam,bantam)
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wno-override-init -Wno-missing-field-initializers
-SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 comma := ,
 SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I$(SRC) -I$(B) -MMD -MP $(WARN) $(WERROR) $(CFG_CFLAGS) $(CFLAGS) $(SANFLAGS)
 LIBS = $(CFG_LIBS) -lm -lpthread
+
+# V=1 shows the commands.  SUB is a make that uses all CPUs, unless this one was told how many.
+say = $(if $(V),,@$(if $(findstring s,$(firstword -$(MAKEFLAGS))),,echo '  $(1)  $@';))
+SUB = $(MAKE) -s --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 src = $(patsubst $(SRC)/%,%,$(wildcard $(addprefix $(SRC)/,$(1))))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
@@ -43,16 +46,16 @@ all: $(BIN) $(if $(SAN),,build/compile_flags.txt)
 # --- what the guest runs: built into arrays -----------------------------------------------------
 include $(SRC)/bios/rules.mk
 
-$(B)/%.o: $(SRC)/%.c $(GEN)
+$(B)/%.o: $(SRC)/%.c | $(GEN)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(call say,CC)$(CC) $(ALL_CFLAGS) -c $< -o $@
 
 $(LIB): $(call obj,$(LIB_C))
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call say,AR)$(AR) rcs $@ $^
 
 $(BIN): $(call obj,$(VMM_C) vmm/main.c) $(LIB)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 
 build/compile_flags.txt: config.mk
 	@mkdir -p build
@@ -61,41 +64,46 @@ build/compile_flags.txt: config.mk
 # --- tests --------------------------------------------------------------------------------------
 TEST_C := $(call src,tests/unit/test_*.c tests/hw/test_*.c tests/kvm/test_*.c)
 TESTS  := $(patsubst %.c,$(B)/%,$(TEST_C))
-TEST_SH := $(call src,tests/kvm/*.sh tests/boot/*.sh tests/cli/*.sh tests/smoke/*.sh)
+KVM_TESTS := $(patsubst tests/kvm/%.c,build/tests/kvm/%,$(filter tests/kvm/%,$(TEST_C)))
+TEST_SH := $(call src,tests/boot/*.sh tests/smoke/*.sh tests/recipes/*.sh tests/kvm/*.sh tests/cli/*.sh)
 GUEST_SH := $(call src,tests/guest/*.sh)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(LIB)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(B)/tests/hw/%: $(B)/tests/hw/%.o $(B)/tests/hw/bench.o $(LIB)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(B)/tests/tools/%: $(B)/tests/tools/%.o
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(B)/tests/kvm/%: $(B)/tests/kvm/%.o $(call obj,$(VMM_C)) $(LIB)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 .SECONDARY: $(call obj,$(TEST_C) tests/hw/bench.c)
 
 tests: $(TESTS) $(B)/tests/tools/blkcut
 san:
 	+$(MAKE) SAN=1 all tests
 
+# The sanitizers' build runs everything that is C; the plain one what knows KVM, and the scripts.  The long ones start first.
 check:
-	sh $(SRC)/scripts/setup check
-	+$(MAKE) all tests san
-	BANTAM_SRC=$(SRC) sh $(SRC)/tests/run $(TESTS) $(patsubst %.c,build/san/%,$(TEST_C)) $(TEST_SH)
+	@sh $(SRC)/scripts/setup check
+	@echo "building bantam and its tests, twice (the second time with sanitizers)"
+	@+$(SUB) all $(KVM_TESTS) build/tests/tools/blkcut
+	@+$(SUB) SAN=1 all tests
+	@BANTAM_SRC=$(SRC) sh $(SRC)/tests/run $(TEST_SH) $(KVM_TESTS) $(patsubst %.c,build/san/%,$(TEST_C))
 
-check-guest: 
-	sh $(SRC)/scripts/setup check
-	+$(MAKE) all
-	BANTAM_SRC=$(SRC) LIMIT=3600 sh $(SRC)/tests/run $(GUEST_SH)
+check-guest:
+	@sh $(SRC)/scripts/setup check
+	@+$(SUB) all build/tests/tools/blkcut
+	@BANTAM_SRC=$(SRC) LIMIT=3600 sh $(SRC)/tests/run $(GUEST_SH)
 
 run:
-	sh $(SRC)/scripts/setup build
-	+$(MAKE) all
-	sh $(SRC)/scripts/run-demo
+	@sh $(SRC)/scripts/setup build
+	@echo "building bantam"
+	@+$(SUB) all
+	@sh $(SRC)/scripts/run-demo
 
 lint:
-	sh $(SRC)/scripts/setup lint
-	sh $(SRC)/scripts/lint
+	@sh $(SRC)/scripts/setup lint
+	@BANTAM_SRC=$(SRC) sh $(SRC)/scripts/lint
 
 bench: all
 	sh $(SRC)/scripts/setup check

@@ -7,14 +7,14 @@ BLOBS :=
 BLOBS += $(B)/bios/linuxboot.bin
 $(B)/bios/linuxboot.bin: $(SRC)/bios/linuxboot.S
 	@mkdir -p $(@D)
-	$(CC) -m16 -c $< -o $(B)/bios/linuxboot.o
-	$(LD) -m elf_i386 -Ttext 0 -e _start --oformat binary $(B)/bios/linuxboot.o -o $@
+	$(call say,CC)$(CC) -m16 -c $< -o $(B)/bios/linuxboot.o
+	@$(LD) -m elf_i386 -Ttext 0 -e _start --oformat binary $(B)/bios/linuxboot.o -o $@
 
 # --- ACPI: the fixed part of the board ---
 BLOBS += $(B)/bios/dsdt.aml
 $(B)/bios/dsdt.aml: $(SRC)/bios/dsdt.asl
 	@mkdir -p $(@D)
-	iasl -vs -vi -p $(basename $@) $< >$@.log || { cat $@.log; exit 1; }
+	$(call say,IASL)iasl -vs -vi -p $(basename $@) $< >$@.log || { cat $@.log; exit 1; }
 
 # --- the demo guest (-demo): 64-bit code in a 32-bit ELF file, as Multiboot 1 wants it ---
 DEMO_C := $(patsubst $(SRC)/%,%,$(wildcard $(SRC)/bios/demo/*.c))
@@ -24,13 +24,13 @@ DEMO_CFLAGS := -std=gnu11 -O2 -Wall -Wextra -m64 -march=x86-64 -mgeneral-regs-on
 BLOBS += $(B)/bios/demo.elf
 $(B)/bios/demo/%.o: $(SRC)/bios/demo/%.c $(SRC)/bios/demo/demo.h
 	@mkdir -p $(@D)
-	$(CC) $(DEMO_CFLAGS) -c $< -o $@
+	$(call say,CC)$(CC) $(DEMO_CFLAGS) -c $< -o $@
 $(B)/bios/demo/start.o: $(SRC)/bios/demo/start.S
 	@mkdir -p $(@D)
-	$(CC) -m64 -c $< -o $@
+	$(call say,CC)$(CC) -m64 -c $< -o $@
 $(B)/bios/demo.elf: $(DEMO_O) $(SRC)/bios/demo/demo.ld
-	$(LD) -m elf_x86_64 -n -z noexecstack --no-warn-rwx-segments -T $(SRC)/bios/demo/demo.ld $(DEMO_O) -o $@.64
-	objcopy -S -I elf64-x86-64 -O elf32-i386 $@.64 $@
+	@$(LD) -m elf_x86_64 -n -z noexecstack --no-warn-rwx-segments -T $(SRC)/bios/demo/demo.ld $(DEMO_O) -o $@.64
+	@objcopy -S -I elf64-x86-64 -O elf32-i386 $@.64 $@
 
 # --- all of them ---
 $(B)/bios/blobs.h: $(BLOBS) $(SRC)/bios/rules.mk

@@ -3,8 +3,8 @@
 # port, a key that starts a Multiboot kernel, what that kernel says, and how it ends.
 # shellcheck source=tests/lib/tap.sh disable=SC1091,SC2154
 . "$(dirname "$0")/../lib/tap.sh"
-# shellcheck source=tests/boot/images.sh
-. "$SRC/tests/boot/images.sh"
+# shellcheck source=tests/lib/images.sh
+. "$SRC/tests/lib/images.sh"
 need_kvm
 need socat grub-mkimage grub-mkrescue xorriso mkfs.fat mcopy gcc
 [ -e /usr/lib/grub/i386-pc/boot.img ] || skip_all "grub-pc-bin is not installed"

@@ -1,4 +1,4 @@
-# tests/boot/images.sh - makes what the boot tests boot: a Multiboot kernel, a GRUB disk, floppy and ISO.
+# tests/lib/images.sh - makes what the boot tests boot: a Multiboot kernel, a GRUB disk, floppy and ISO.
 # shellcheck shell=bash
 
 make_kernel() { # OUT
@@ -68,4 +68,18 @@ make_grub_iso() { # OUT KERNEL
     # It looks for every kind of partition table there is.
     for f in /usr/lib/grub/i386-pc/part_*.mod; do f=${f##*/}; m="$m ${f%.mod}"; done
     grub-mkrescue -d /usr/lib/grub/i386-pc -o "$1" --install-modules="$m" --locales= --fonts= --themes= "$d" >"$TMP/mkrescue.log" 2>&1
+}
+
+# A medium whose boot sector leaves through isa-debug-exit at port 0xf4 (status 2 N + 1), or resets the machine.
+make_boot_disk() { # OUT N|reset BYTES
+    if [ "$2" = reset ]; then printf '\260\376\346\144\364'; else printf '\260\'"$(printf %03o "$2")"'\346\364\364'; fi >"$1"
+    truncate -s 510 "$1"
+    printf '\125\252' >>"$1"
+    truncate -s "$3" "$1"
+}
+make_boot_cd() { # OUT N|reset
+    rm -rf "$TMP/eltorito"
+    mkdir "$TMP/eltorito"
+    make_boot_disk "$TMP/eltorito/boot" "$2" 2048
+    xorriso -as mkisofs -quiet -o "$1" -b boot -no-emul-boot -boot-load-size 4 "$TMP/eltorito" 2>"$TMP/mkisofs.log"
 }
