@@ -157,8 +157,10 @@ static void on_phase(void *opaque, enum vm_phase phase)
 {
     struct pc *pc = opaque;
 
-    if (phase == PHASE_WAKEUP)
+    if (phase == PHASE_WAKEUP) { /* SeaBIOS looks for its resume code in the RAM behind the ROM */
         rtc_set_cmos(pc->rtc, CMOS_SHUTDOWN, SHUTDOWN_S3);
+        i440fx_shadow_ram(pc->i440fx);
+    }
     if (phase != PHASE_RESET)
         return;
     pc_cmos_boot_order(pc, pc->resets++ == 0);
