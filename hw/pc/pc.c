@@ -168,28 +168,6 @@ static void on_phase(void *opaque, enum vm_phase phase)
     pc_firmware_reset(pc);
 }
 
-/* SeaBIOS writes its first 700 characters to port 402h before it can remember that nothing is there.  Those writes
- * are batched, which saves as many exits; a debug console that is added later lies over this. */
-static uint64_t quiet_read(void *opaque, uint64_t off, unsigned size)
-{
-    (void) opaque, (void) off, (void) size;
-    return 0xff;
-}
-
-static void quiet_write(void *opaque, uint64_t off, uint64_t val, unsigned size)
-{
-    (void) opaque, (void) off, (void) val, (void) size;
-}
-
-static bool add_quiet_port(struct pc *pc, GError **err)
-{
-    static const struct region_ops ops = { quiet_read, quiet_write, .min = 1, .max = 1 };
-
-    region_init_io(&pc->quiet, "no-debug-console", &ops, pc, 1);
-    pc->quiet.coalesce = true;
-    return space_add(&pc->vm->pio, &pc->quiet, 0x402, PRIO_RAM - 1, err);
-}
-
 struct pc *pc_create(struct vm *vm, const struct pc_config *cfg, const struct pc_irqchip *chip, GError **err)
 {
     struct pc *pc = g_new0(struct pc, 1);
@@ -201,7 +179,7 @@ struct pc *pc_create(struct vm *vm, const struct pc_config *cfg, const struct pc
     pc->notifier = (struct vm_notifier){ .fn = on_phase, .opaque = pc };
     vm_add_notifier(vm, &pc->notifier);
     wire_isa(pc);
-    if (!add_chipset(pc, err) || !add_isa(pc, err) || !add_quiet_port(pc, err) || !load_bios(pc, err) ||
+    if (!add_chipset(pc, err) || !add_isa(pc, err) || !load_bios(pc, err) ||
         (cfg->vga && !strcmp(cfg->vga, "std") && !add(pc, &vga_class, err, "addr=02.0")) || !add_serial(pc, err) ||
         !add_drives(pc, err) || !pc_firmware_load_kernel(pc, err)) {
         pc_free(pc);
@@ -224,6 +202,5 @@ void pc_free(struct pc *pc)
         return;
     vm_remove_notifier(pc->vm, &pc->notifier);
     boot_free(pc->kernel);
-    space_remove(&pc->quiet);
     g_free(pc);
 }

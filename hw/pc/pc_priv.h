@@ -10,7 +10,6 @@ struct pc {
     const struct pc_config *cfg;
     struct pc_irqchip chip;
     struct vm_notifier notifier;
-    struct region quiet; /* port 402h, while nothing else is there */
     struct device *i440fx, *piix3, *pm, *fw_cfg, *rtc, *i8042, *port92, *fdc;
     uint16_t serial_ports[PC_N_SERIAL];
     unsigned n_serial, n_floppies;
