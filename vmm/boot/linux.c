@@ -135,11 +135,11 @@ int boot_try_bzimage(struct boot_image *img, const struct ram *ram, const struct
     if (!boot_add_piece(img, ram, cfg->top, img->kernel, h.setup_len, len, gpa, len, err))
         return -1;
     /* What it unpacks to is claimed, but not zeroed: that is its own business. */
-    img->load_end = MAX(img->load_end, MAX(gpa, h.pref) + need);
+    img->load_end = MAX(img->load_end, MAX(gpa, MIN(h.pref, UINT32_MAX)) + need); /* all RAM is below 4 GiB here */
     if (img->load_end > MIN(cfg->top, ram->below_4g))
         return fail(err, "-kernel: '%s' needs %" PRIu64 " MiB of memory to start; use a larger -m", img->kernel->name,
                     (uint64_t) ((img->load_end + MiB - 1) / MiB)) - 1;
-    st_le32(img->setup_header + CODE32_START - SETUP_SECTS, (uint32_t) gpa);
+    st_le32(img->setup_header + (CODE32_START - SETUP_SECTS), (uint32_t) gpa);
     img->is_linux = true;
     img->long_mode = h.has64;
     img->entry = gpa + (h.has64 ? 0x200 : 0);
