@@ -204,9 +204,9 @@ static void combo_step(void *opaque)
 
 void input_send_combo(struct vm *vm, const unsigned *codes, unsigned n, unsigned hold_ms)
 {
-    struct input *in = input_of(vm);
+    struct input *in = vm->input;
 
-    if (!n || in->combos.length >= MAX_COMBOS)
+    if (!in || !n || in->combos.length >= MAX_COMBOS)
         return;
     struct combo *c = g_new0(struct combo, 1);
     c->n = MIN(n, MAX_COMBO);
