@@ -299,6 +299,10 @@ static bool load(struct device *d, void *base, const uint8_t *p, const uint8_t *
 
 bool device_load(struct device *d, const uint8_t *data, size_t len, GError **err)
 {
+    static const uint8_t nothing[1];
+
+    if (!data) /* of a class without state */
+        data = nothing, len = 0;
     if (!load(d, NULL, data, data + len, err)) /* a dry run: nothing is stored unless all of it is good */
         return fail_prefix(err, "state of '%s'", d->name);
     load(d, d, data, data + len, NULL);
