@@ -20,11 +20,15 @@ clean distclean:
 else
 
 # SAN=1 builds everything with AddressSanitizer and UBSan, into a place of its own.
-B := build$(if $(SAN),/san)
+# FUZZ=1 (by `make fuzz`): the same for libFuzzer, by clang.
+B := build$(if $(SAN),/san)$(if $(FUZZ),/fuzz)
 BIN := $(if $(SAN),$(B)/bantam,bantam)
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wno-override-init -Wno-missing-field-initializers
 comma := ,
-SANFLAGS := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+SANFLAGS := $(if $(SAN)$(FUZZ),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined \
+  -fno-omit-frame-pointer) $(if $(FUZZ),-fsanitize=fuzzer-no-link)
+FUZZ_CC ?= clang
+OBJ_CC := $(if $(FUZZ),$(FUZZ_CC),$(CC))
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=gnu11 -D_GNU_SOURCE -I$(SRC) -I$(B) -MMD -MP $(WARN) $(WERROR) $(CFG_CFLAGS) $(CFLAGS) $(SANFLAGS)
 LIBS = $(CFG_LIBS) -lm -lpthread
@@ -48,7 +52,7 @@ include $(SRC)/bios/rules.mk
 
 $(B)/%.o: $(SRC)/%.c | $(GEN)
 	@mkdir -p $(@D)
-	$(call say,CC)$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(call say,CC)$(OBJ_CC) $(ALL_CFLAGS) -c $< -o $@
 
 $(LIB): $(call obj,$(LIB_C))
 	@rm -f $@
@@ -70,15 +74,24 @@ GUEST_SH := $(call src,tests/guest/*.sh)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
-$(B)/tests/hw/%: $(B)/tests/hw/%.o $(B)/tests/hw/bench.o $(LIB)
+BENCH_O := $(B)/tests/hw/bench.o $(B)/tests/hw/catalog_rig.o
+$(B)/tests/hw/%: $(B)/tests/hw/%.o $(BENCH_O) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(B)/tests/tools/%: $(B)/tests/tools/%.o
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(B)/tests/kvm/%: $(B)/tests/kvm/%.o $(call obj,$(VMM_C)) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
-.SECONDARY: $(call obj,$(TEST_C) tests/hw/bench.c)
+FUZZERS  := $(patsubst tests/fuzz/fuzz_%.c,%,$(call src,tests/fuzz/fuzz_*.c))
+FUZZ_LIB := $(B)/tests/fuzz/class_input.o $(B)/tests/fuzz/script.o $(BENCH_O)
+REPLAYS  := $(addprefix $(B)/tests/fuzz/replay_,$(FUZZERS))
+$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(FUZZ_LIB) $(LIB)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+$(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_LIB) $(LIB)
+	$(call say,LD)$(OBJ_CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(LIBS) -o $@
+FUZZ_OBJ := $(call obj,$(addprefix tests/fuzz/,$(FUZZERS:%=fuzz_%.c) class_input.c script.c replay.c)) $(BENCH_O)
+.SECONDARY: $(call obj,$(TEST_C)) $(FUZZ_OBJ)
 
-tests: $(TESTS) $(B)/tests/tools/blkcut
+tests: $(TESTS) $(if $(SAN),$(REPLAYS)) $(B)/tests/tools/blkcut
 san:
 	+$(MAKE) SAN=1 all tests
 
@@ -88,7 +101,8 @@ check:
 	@echo "building bantam and its tests, twice (the second time with sanitizers)"
 	@+$(SUB) all $(KVM_TESTS) build/tests/tools/blkcut
 	@+$(SUB) SAN=1 all tests
-	@BANTAM_SRC=$(SRC) sh $(SRC)/tests/run $(TEST_SH) $(KVM_TESTS) $(patsubst %.c,build/san/%,$(TEST_C))
+	@BANTAM_SRC=$(SRC) sh $(SRC)/tests/run $(TEST_SH) $(KVM_TESTS) $(patsubst %.c,build/san/%,$(TEST_C)) \
+	    $(addprefix build/san/tests/fuzz/replay_,$(FUZZERS))
 
 check-guest:
 	@sh $(SRC)/scripts/setup check
@@ -104,6 +118,13 @@ run:
 lint:
 	@sh $(SRC)/scripts/setup lint
 	@BANTAM_SRC=$(SRC) sh $(SRC)/scripts/lint
+
+# Each of the fuzz targets for FUZZ_SECONDS; FUZZERS="device state": only these.  New finds: build/fuzz/corpus/.
+fuzz:
+	@sh $(SRC)/scripts/setup build
+	@BANTAM_SRC=$(SRC) sh $(SRC)/tests/fuzz/run check "$(FUZZ_CC)"
+	@+$(SUB) FUZZ=1 $(addprefix build/fuzz/fuzz_,$(FUZZERS))
+	@BANTAM_SRC=$(SRC) sh $(SRC)/tests/fuzz/run run $(FUZZERS)
 
 bench: all
 	sh $(SRC)/scripts/setup check
@@ -122,6 +143,6 @@ distclean: clean
 	rm -f config.mk
 	[ "$(SRC)" = . ] || rm -f Makefile
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_C) $(VMM_C) vmm/main.c $(TEST_C) tests/hw/bench.c))
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_C) $(VMM_C) vmm/main.c $(TEST_C)) $(FUZZ_OBJ))
 .DELETE_ON_ERROR:
 endif

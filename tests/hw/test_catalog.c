@@ -1,66 +1,11 @@
 /* tests/hw/test_catalog.c - what holds for every device class there is: tables cover the struct; random accesses
  * do no harm; a second reset changes nothing; saved, loaded into a second instance, and every byte that a guest
  * can see is equal; damaged state is refused or harmless. */
-#include "hw/catalog.h"
-#include "hw/pci/pci.h"
-#include "tests/hw/bench.h"
+#include "tests/hw/catalog_rig.h"
 
 enum { ACCESSES = 4000, MAX_READS = 4096 };
 
 #define complain(...) (g_test_message(__VA_ARGS__), g_test_fail())
-
-/* --- a machine for one device --------------------------------------------------------------------- */
-
-struct rig {
-    struct bench *b;
-    struct device *d;
-};
-
-static struct device *create(struct bench *b, const char *name, const char *props)
-{
-    const struct device_class *cls = device_class_find(name);
-    GError *err = NULL;
-
-    g_assert_nonnull(cls);
-    struct device *d = device_create(b->vm, cls, NULL, props, &err);
-    if (!d)
-        g_error("%s,%s: %s", name, props ? props : "", err->message);
-    return d;
-}
-
-/* What a class needs around it: the bus it plugs into, and what it must be told. */
-static struct rig make(const struct device_class *cls)
-{
-    struct rig r = { .b = bench_new(16 * MiB) };
-    const char *bus = cls->bus ? cls->bus->name : "", *props = NULL;
-
-    bench_blk(r.b, "disk", 4 * MiB);
-    bench_blk(r.b, "floppy", 1440 * KiB);
-    bench_chardev(r.b, "chr");
-    if (!strcmp(bus, "PCI") || !strcmp(bus, "IDE"))
-        create(r.b, "i440FX", NULL);
-    if (!strcmp(bus, "IDE"))
-        create(r.b, "piix3-ide", NULL);
-    if (!strcmp(bus, "floppy-bus"))
-        create(r.b, "isa-fdc", NULL);
-    for (const struct prop *p = cls->props; p && p->type != PT_END; p++) {
-        if (p->type == PT_BLK && !strcmp(p->name, "drive"))
-            props = !strcmp(bus, "IDE") ? "drive=disk" : "drive=floppy";
-        else if (p->type == PT_CHARDEV)
-            props = "chardev=chr";
-        else if (!strcmp(p->name, "lost_tick_policy") && prop_find(cls->props, "clock"))
-            props = "base=datetime,clock=vm"; /* not the host's time: it differs from one instance to the next */
-    }
-    r.d = create(r.b, cls->name, props);
-    device_reset_all(r.b->vm);
-    bench_run(r.b);
-    return r;
-}
-
-static void done(struct rig *r)
-{
-    bench_free(r->b);
-}
 
 /* --- tables ----------------------------------------------------------------------------------------- */
 
@@ -130,13 +75,13 @@ static void test_tables(gconstpointer data)
 
 /* --- what a guest sees -------------------------------------------------------------------------------- */
 
-static bool of_device(const struct rig *r, const struct region *reg)
+static bool of_device(const struct catalog_rig *r, const struct region *reg)
 {
     (void) r;
     return reg->kind == REGION_IO && reg->enabled;
 }
 
-static struct region *pick(const struct rig *r, struct space *sp, GRand *rnd)
+static struct region *pick(const struct catalog_rig *r, struct space *sp, GRand *rnd)
 {
     for (int tries = 0; tries < 20; tries++) {
         struct region *reg = sp->regions->pdata[g_rand_int_range(rnd, 0, (gint32) sp->regions->len)];
@@ -156,7 +101,7 @@ static uint64_t random_value(GRand *rnd)
     }
 }
 
-static void random_access(struct rig *r, GRand *rnd)
+static void random_access(struct catalog_rig *r, GRand *rnd)
 {
     struct space *sp = g_rand_int_range(rnd, 0, 4) ? &r->b->vm->pio : &r->b->vm->mem;
     struct region *reg = sp->regions->len ? pick(r, sp, rnd) : NULL;
@@ -176,7 +121,7 @@ static void random_access(struct rig *r, GRand *rnd)
 }
 
 /* PCI functions: configuration writes, so that BARs move and switch. */
-static void random_config(struct rig *r, GRand *rnd)
+static void random_config(struct catalog_rig *r, GRand *rnd)
 {
     if (!r->d->cls->bus || strcmp(r->d->cls->bus->name, "PCI") != 0)
         return;
@@ -188,7 +133,7 @@ static void random_config(struct rig *r, GRand *rnd)
         pci_config_read(p->pci, p->devfn, off, size);
 }
 
-static void stir(struct rig *r, GRand *rnd, unsigned n)
+static void stir(struct catalog_rig *r, GRand *rnd, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         random_access(r, rnd);
@@ -200,7 +145,7 @@ static void stir(struct rig *r, GRand *rnd, unsigned n)
 
 static void test_random(gconstpointer data)
 {
-    struct rig r = make(data);
+    struct catalog_rig r = catalog_rig_new(data, CATALOG_BARE);
     GRand *rnd = g_rand_new_with_seed(g_test_rand_int());
 
     stir(&r, rnd, ACCESSES);
@@ -208,56 +153,39 @@ static void test_random(gconstpointer data)
     bench_run(r.b);
     stir(&r, rnd, ACCESSES / 4);
     g_rand_free(rnd);
-    done(&r);
+    catalog_rig_free(&r);
 }
 
-static GByteArray *save(struct rig *r)
-{
-    GByteArray *a = g_byte_array_new();
-
-    device_save(r->d, a);
-    return a;
-}
-
-/* Complain about the first field that differs (the format is that of state.c: name, element size, count, elements). */
 static void same_state(const char *what, const struct device_class *cls, const GByteArray *a, const GByteArray *b)
 {
-    for (size_t at = 0; at < a->len && at < b->len;) {
-        size_t head = 1u + a->data[at] + 8, len = (size_t) ld_le32(a->data + at + head - 8) * ld_le32(a->data + at + head - 4);
-        if (at + head + len > b->len || memcmp(a->data + at, b->data + at, head + len) != 0) {
-            size_t i = 0;
-            while (at + i < b->len && a->data[at + i] == b->data[at + i])
-                i++;
-            complain("%s: %s: %.*s differs at byte %zu of %zu: %02x, %02x", cls->name, what, a->data[at], a->data + at + 1,
-                     i - head, len, a->data[at + i], b->data[at + i]);
-            return;
-        }
-        at += head + len;
-    }
-    g_assert_cmpuint(a->len, ==, b->len);
+    char *text = catalog_state_differs(a, b);
+
+    if (text)
+        complain("%s: %s: %s", cls->name, what, text);
+    g_free(text);
 }
 
 static void test_reset_twice(gconstpointer data)
 {
-    struct rig r = make(data);
+    struct catalog_rig r = catalog_rig_new(data, CATALOG_BARE);
     GRand *rnd = g_rand_new_with_seed(g_test_rand_int());
 
     stir(&r, rnd, ACCESSES / 2);
     device_reset_all(r.b->vm);
     bench_run(r.b);
-    GByteArray *once = save(&r);
+    GByteArray *once = catalog_rig_save(&r);
     device_reset_all(r.b->vm);
     bench_run(r.b);
-    GByteArray *twice = save(&r);
+    GByteArray *twice = catalog_rig_save(&r);
     same_state("a second reset", r.d->cls, once, twice);
     g_byte_array_unref(once);
     g_byte_array_unref(twice);
     g_rand_free(rnd);
-    done(&r);
+    catalog_rig_free(&r);
 }
 
 /* Read everything in the same order on both: what reading changes, it changes alike. */
-static void compare(struct rig *x, struct rig *y)
+static void compare(struct catalog_rig *x, struct catalog_rig *y)
 {
     const struct device_class *cls = x->d->cls;
     struct space *spaces[2][2] = { { &x->b->vm->pio, &y->b->vm->pio }, { &x->b->vm->mem, &y->b->vm->mem } };
@@ -278,7 +206,7 @@ static void compare(struct rig *x, struct rig *y)
             }
         }
     }
-    GByteArray *a = save(x), *b = save(y);
+    GByteArray *a = catalog_rig_save(x), *b = catalog_rig_save(y);
     same_state("after loading and reading", cls, a, b);
     g_byte_array_unref(a);
     g_byte_array_unref(b);
@@ -286,7 +214,7 @@ static void compare(struct rig *x, struct rig *y)
 
 static void test_save_load(gconstpointer data)
 {
-    struct rig x = make(data), y = make(data);
+    struct catalog_rig x = catalog_rig_new(data, CATALOG_BARE), y = catalog_rig_new(data, CATALOG_BARE);
     guint32 seed = (guint32) g_test_rand_int();
     GRand *rnd = g_rand_new_with_seed(seed);
     GError *err = NULL;
@@ -297,23 +225,23 @@ static void test_save_load(gconstpointer data)
     stir(&y, rnd2, ACCESSES / 2);
     device_reset(y.d);
     bench_run(y.b);
-    GByteArray *a = save(&x);
+    GByteArray *a = catalog_rig_save(&x);
     if (!device_load(y.d, a->data, a->len, &err))
         g_error("%s", err->message);
     compare(&x, &y);
     g_byte_array_unref(a);
     g_rand_free(rnd);
     g_rand_free(rnd2);
-    done(&x);
-    done(&y);
+    catalog_rig_free(&x);
+    catalog_rig_free(&y);
 }
 
 /* State from a file is hostile: flip bytes; what is not refused must do no harm. */
 static void test_hostile_state(gconstpointer data)
 {
-    struct rig r = make(data);
+    struct catalog_rig r = catalog_rig_new(data, CATALOG_BARE);
     GRand *rnd = g_rand_new_with_seed(g_test_rand_int());
-    GByteArray *good = save(&r);
+    GByteArray *good = catalog_rig_save(&r);
 
     for (int i = 0; i < 100 && good->len; i++) {
         uint8_t *bad = g_memdup2(good->data, good->len);
@@ -328,7 +256,7 @@ static void test_hostile_state(gconstpointer data)
     }
     g_byte_array_unref(good);
     g_rand_free(rnd);
-    done(&r);
+    catalog_rig_free(&r);
 }
 
 int main(int argc, char **argv)
