@@ -17,8 +17,8 @@ boot bz32 120 -m 256 -vga none -no-reboot -kernel bz32 -initrd g32.cpio -append 
 vga() { # NAME args...
     local n=$1
     shift
-    boot_bg "$n" 120 -m 256 -vga std -no-reboot -initrd g.cpio "$@" -append "$APPEND,powerbutton console=tty0"
-    said "$n" 100 READY
+    boot_bg "$n" 90 -m 256 -vga std -no-reboot -initrd g.cpio "$@" -append "console=tty0 $APPEND,kmsg,powerbutton"
+    said "$n" 60 READY
     mon screentext >"$n.text"
     mon "screendump $PWD/$n.png" >/dev/null
     mon system_powerdown >/dev/null
@@ -30,7 +30,7 @@ vga vga-bios -bios bios-256k.bin -kernel bz64
 E2
 for n in vga vga-bz vga-bios; do
     booted $n
-    has "$n: the script's words are on the screen" "$W/$n.text" "is in its shell"
+    has "$n: the kernel's words are on the screen" "$W/$n.text" "the kernel says this"
     has "$n: the serial port has the kernel's console too" "$W/$n.out" "READY"
     is "$n: the picture is 720x400" "$(od -An -tx1 -j16 -N8 "$W/$n.png" | tr -d ' ')" 000002d000000190
 done
