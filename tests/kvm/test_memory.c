@@ -139,6 +139,14 @@ static gpointer dma_thread(gpointer opaque)
     return NULL;
 }
 
+/* BANTAM_TOGGLES=N, or by -m quick and slow */
+static unsigned toggles(void)
+{
+    const char *n = g_getenv("BANTAM_TOGGLES");
+
+    return n ? (unsigned) strtoul(n, NULL, 0) : g_test_slow() ? 100000 : 3000;
+}
+
 static void test_swap(void)
 {
     struct kvm_config cfg = { .topo = { 2, 2, 1, 1, 2, 1 } };
@@ -147,7 +155,7 @@ static void test_swap(void)
         return;
     struct guest *g = guest_new(&cfg, swap_code, swap_code_end);
     memcpy(ram(g) + 0x9000, swap_ap_code, (size_t) (swap_ap_code_end - swap_ap_code));
-    st_le32(ram(g) + 0x610, g_test_slow() ? 100000 : 3000);
+    st_le32(ram(g) + 0x610, toggles());
     region_init_ram(&pam, "pam", &g->vm->ram.block, 0xc0000, 0x4000);
     pam_is_rom = false;
     g_assert_true(space_add(&g->vm->mem, &pam, 0xc0000, PRIO_PAM, NULL));
@@ -155,9 +163,9 @@ static void test_swap(void)
     guest_entry(g, CPU_PROT32);
     guest_start(g);
     GThread *t = g_thread_new("dma", dma_thread, g);
-    g_assert_cmpint(guest_loop(g, 300), ==, 3);
+    g_assert_cmpint(guest_loop(g, g_test_slow() ? 3400 : 300), ==, 3);
     g_thread_join(t);
-    g_assert_cmpuint(ld_le32(ram(g) + 0xc8004), ==, g_test_slow() ? 100000 : 3000);
+    g_assert_cmpuint(ld_le32(ram(g) + 0xc8004), ==, toggles());
     g_test_message("CPU 1 counted to %u", ld_le32(ram(g) + 0x620));
     space_remove(&pam);
     guest_free(g);
