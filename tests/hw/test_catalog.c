@@ -248,8 +248,14 @@ static void test_hostile_state(gconstpointer data)
         for (int n = g_rand_int_range(rnd, 1, 12); n; n--)
             bad[g_rand_int_range(rnd, 0, (gint32) good->len)] = (uint8_t) g_rand_int(rnd);
         GError *err = NULL;
-        if (!device_load(r.d, bad, good->len, &err))
+        GByteArray *before = catalog_rig_save(&r);
+        if (!device_load(r.d, bad, good->len, &err)) {
             g_clear_error(&err);
+            GByteArray *after = catalog_rig_save(&r);
+            same_state("a state that is refused", r.d->cls, before, after);
+            g_byte_array_unref(after);
+        }
+        g_byte_array_unref(before);
         stir(&r, rnd, 60);
         clock_step(r.b, 20 * NS_PER_MS);
         g_free(bad);

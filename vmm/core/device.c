@@ -297,6 +297,12 @@ static bool load(struct device *d, void *base, const uint8_t *p, const uint8_t *
     return p == end || fail(err, "%zu bytes too many", (size_t) (end - p));
 }
 
+static bool post_load(struct device *d)
+{
+    return (!d->bus || !d->bus->cls->post_load || d->bus->cls->post_load(d->bus, d)) &&
+           (!d->cls->post_load || d->cls->post_load(d));
+}
+
 bool device_load(struct device *d, const uint8_t *data, size_t len, GError **err)
 {
     static const uint8_t nothing[1];
@@ -305,13 +311,18 @@ bool device_load(struct device *d, const uint8_t *data, size_t len, GError **err
         data = nothing, len = 0;
     if (!load(d, NULL, data, data + len, err)) /* a dry run: nothing is stored unless all of it is good */
         return fail_prefix(err, "state of '%s'", d->name);
+    GByteArray *before = g_byte_array_new(); /* a reset would leave what the RESET pin does not reach */
+    device_save(d, before);
     load(d, d, data, data + len, NULL);
-    if ((d->bus && d->bus->cls->post_load && !d->bus->cls->post_load(d->bus, d)) ||
-        (d->cls->post_load && !d->cls->post_load(d))) {
-        device_reset(d);
-        return fail(err, "state of '%s' is not consistent", d->name);
+    bool ok = post_load(d);
+    if (!ok) {
+        if (before->len)
+            load(d, d, before->data, before->data + before->len, NULL);
+        post_load(d);
+        fail(err, "state of '%s' is not consistent", d->name);
     }
-    return true;
+    g_byte_array_unref(before);
+    return ok;
 }
 
 /* --- ISA --------------------------------------------------------------------------------------- */
