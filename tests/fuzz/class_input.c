@@ -8,6 +8,20 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 
 enum { NEW_CLASS_1_IN = 16, NAME_ROOM = 64 };
 
+/* GLib's complaints are crashes, and by a signal that libFuzzer takes an input for. */
+static void complain(const char *domain, GLogLevelFlags level, const char *message, gpointer opaque)
+{
+    (void) domain, (void) opaque;
+    fprintf(stderr, "%s\n", message);
+    if (level & (G_LOG_LEVEL_ERROR | G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_WARNING))
+        abort();
+}
+
+__attribute__((constructor)) static void set_up(void)
+{
+    g_log_set_default_handler(complain, NULL);
+}
+
 char *input_line(struct input *in)
 {
     if (in->p == in->end)

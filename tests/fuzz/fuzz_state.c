@@ -69,17 +69,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct catalog_rig r = catalog_rig_new(input_class(&in), CATALOG_FULL);
     GError *err = NULL;
 
-    if (input_left(&in) && *in.p >> 3 == PATCH_SCRIPT) {
+    bool fresh = !input_left(&in) || *in.p >> 3 != PATCH_SCRIPT;
+    if (!fresh) {
         size_t len;
         const uint8_t *p = input_bytes(&in, 1u + 8 * (*in.p & 7u), &len);
         script_run(&r, &(struct input){ p + 1, p + len });
     }
     GByteArray *state = catalog_rig_save(&r);
+    GByteArray *before = g_byte_array_new();
+    g_byte_array_append(before, state->data, state->len);
     patch(&in, state);
     if (!device_load(r.d, state->data, state->len, &err)) {
         g_assert_null(strchr(err->message, '\n'));
         g_clear_error(&err);
+        GByteArray *after = catalog_rig_save(&r);
+        char *text = fresh ? catalog_state_differs(before, after) : NULL;
+        if (text)
+            g_error("%s: a state that was refused left something: %s", r.d->cls->name, text);
+        g_byte_array_unref(after);
     }
+    g_byte_array_unref(before);
     g_byte_array_unref(state);
     script_run(&r, &in);
     catalog_rig_free(&r);

@@ -15,13 +15,14 @@ static struct device *create(struct bench *b, const char *name, const char *prop
 
 struct catalog_rig catalog_rig_prepare(enum catalog_extent extent)
 {
+    bool full = extent == CATALOG_FULL;
     struct catalog_rig r = { .b = bench_new(16 * MiB) };
 
-    bench_blk(r.b, "disk", 4 * MiB);
+    bench_blk(r.b, "disk", full ? 256 * KiB : 4 * MiB); /* as all here, small: a fuzzer makes it for each input */
     bench_blk(r.b, "floppy", 1440 * KiB);
     bench_chardev(r.b, "chr");
-    if (extent == CATALOG_FULL) {
-        struct fake_blk *cd = bench_blk(r.b, "cd", 2 * MiB);
+    if (full) {
+        struct fake_blk *cd = bench_blk(r.b, "cd", 256 * KiB);
         cd->blk.read_only = cd->blk.removable = true;
     }
     return r;
@@ -65,6 +66,8 @@ bool catalog_rig_plug(struct catalog_rig *r, const struct device_class *cls, enu
                 full && !strcmp(cls->name, "ide-cd") ? "drive=cd" : "drive=disk";
         else if (p->type == PT_CHARDEV)
             props = "chardev=chr";
+        else if (full && !strcmp(p->name, "vgamem_mb"))
+            props = "vgamem_mb=1";
         else if (!strcmp(p->name, "lost_tick_policy") && prop_find(cls->props, "clock"))
             props = "base=datetime,clock=vm"; /* not the host's time: it differs from one instance to the next */
     }
