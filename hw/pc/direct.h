@@ -1,4 +1,4 @@
-/* hw/pc/direct.h - what firmware would have done outside the chip set (setup.h), for a kernel that is started without it. */
+/* hw/pc/direct.h - what firmware would have done outside the chip set (setup.h), for a kernel started without it. */
 #ifndef BANTAM_HW_PC_DIRECT_H
 #define BANTAM_HW_PC_DIRECT_H
 

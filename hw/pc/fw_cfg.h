@@ -18,7 +18,8 @@ enum fw_cfg_key {
 
 void fw_cfg_add_bytes(struct device *fw, unsigned key, const void *data, size_t len); /* replaces */
 void fw_cfg_add_int(struct device *fw, unsigned key, uint64_t val, unsigned size);    /* little endian */
-/* A named file; the name has at most 55 characters; a second one of that name replaces the first.  False: the table is full. */
+/* A named file; the name has at most 55 characters; a second one of that name replaces the first.
+ * False: the table is full. */
 bool fw_cfg_add_file(struct device *fw, const char *name, const void *data, size_t len);
 /* The data of a file, or NULL; valid until it is replaced. */
 const uint8_t *fw_cfg_find(struct device *fw, const char *name, size_t *len);

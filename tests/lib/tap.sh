@@ -1,5 +1,5 @@
 # tests/lib/tap.sh - what the shell tests share: TAP output, a place for files, running the VMM with a limit.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 #
 #   . "$(dirname "$0")/../lib/tap.sh"
 #   check "what it shows" command args...      ok when the command succeeds

@@ -1,5 +1,5 @@
 # rig-lib.sh - functions shared by the rig-* scripts (source it, do not run it).
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 #
 # Where things live (RIG_HOME can be set in the environment):
 #   (default: ~/.cache/bantam-rig, shared by all checkouts)

@@ -5,11 +5,11 @@
 
 #include <stdlib.h>
 
-static struct view empty_view; /* n == 0, never written: serves as every space's first view */
+static const struct view empty_view; /* n == 0, never written: serves as every space's first view */
 
 void space_init(struct space *sp, const char *name, uint64_t limit, struct log *log)
 {
-    *sp = (struct space){ .name = name, .limit = limit, .view = &empty_view };
+    *sp = (struct space){ .name = name, .limit = limit, .view = (struct view *) &empty_view };
     sp->regions = g_ptr_array_new();
     tracer_init(&sp->trace, log, name);
 }

@@ -123,9 +123,11 @@ static void add_mtrrs_off(GArray *a)
 
 static unsigned phys_bits(const struct kvm *k)
 {
-    for (unsigned i = 0; i < k->supported->nent; i++)
-        if (k->supported->entries[i].function == 0x80000008 && (k->supported->entries[i].eax & 0xff))
-            return k->supported->entries[i].eax & 0xff;
+    for (unsigned i = 0; i < k->supported->nent; i++) {
+        unsigned bits = k->supported->entries[i].eax & 0xff;
+        if (k->supported->entries[i].function == 0x80000008 && bits)
+            return bits;
+    }
     return 36;
 }
 

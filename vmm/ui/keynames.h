@@ -62,7 +62,7 @@ static const struct key_name {
     { "ac_forward", KEY_FORWARD }, { "ac_refresh", KEY_REFRESH }, { "ac_bookmarks", KEY_BOOKMARKS },
 };
 
-/* Numbers: scan code set 1, with 80h added (or, as on the wire, E0h before it) for the extended keys. 
+/* Numbers: scan code set 1, with 80h added (or, as on the wire, E0h before it) for the extended keys.
  * Those that differ from the Linux key code: */
 static const struct {
     uint8_t scan, code;
