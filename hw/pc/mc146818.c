@@ -663,8 +663,10 @@ static bool rtc_post_load(struct device *d) /* a snapshot is untrusted input */
         return false;
     if (s->clock == CLOCK_RT)
         s->second = rtc_reference(s) - s->saved_age;
-    if (s->second < -limit || s->second > limit || s->seen > UINT64_MAX >> 16)
+    if (s->second < -limit || s->second > limit || s->phase < -limit || s->phase > limit)
         return false;
+    if (s->seen >= muldiv64((uint64_t) limit, TICKS_PER_SEC, NS_PER_SEC) / MAX(rtc_period(s), 1))
+        return false; /* more time than there is */
     s->ram[REG_A] &= (uint8_t) ~A_UIP;
     s->ram[REG_D] = D_VRT;
     rtc_arm_update(s); /* the reference clock may have moved on meanwhile */
