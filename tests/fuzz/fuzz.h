@@ -1,8 +1,8 @@
 /* tests/fuzz/fuzz.h - what the fuzz targets share.  A target is one file fuzz_NAME.c with fuzz_name and
  * LLVMFuzzerTestOneInput(); it is linked with libFuzzer (make fuzz), or with replay.c (make check).
  *
- * An input is read from its start to its end; past the end zeros are read.  Work for an input is bounded: by its
- * length, and where one byte can cost much, by a budget. */
+ * An input is read from its start to its end; past the end zeros are read.  Work for an input is bounded: by
+ * its length, and where one byte can cost much, by a budget. */
 #ifndef BANTAM_TESTS_FUZZ_H
 #define BANTAM_TESTS_FUZZ_H
 
@@ -43,9 +43,9 @@ static inline const uint8_t *input_bytes(struct input *in, size_t max, size_t *l
 /* A line without its end, as a string; caller frees.  NULL at the end of the input. */
 char *input_line(struct input *in);
 
-/* class_input.c: inputs that begin with the name of a class in a line of its own, so that a corpus outlives changes
- * of the catalog.  An unknown name stands for some class.  FUZZ_CLASS in the environment: always that one.  Has the
- * mutator that keeps the line. */
+/* class_input.c: inputs that begin with the name of a class in a line of its own, so that a corpus outlives
+ * changes of the catalog.  An unknown name stands for some class.  FUZZ_CLASS in the environment: always that
+ * one.  Has the mutator that keeps the line. */
 const struct device_class *input_class(struct input *in);
 
 /* script.c: what a guest, its user and its host do to devices, in a byte code. */

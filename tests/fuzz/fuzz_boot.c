@@ -27,7 +27,8 @@ static void check(GError **err)
     g_clear_error(err);
 }
 
-static void boot(struct ram *ram, const struct boot_config *cfg, const uint8_t *data, size_t size, bool by_data)
+static void boot(struct ram *ram, const struct boot_config *cfg, const uint8_t *data, size_t size,
+                 bool by_data)
 {
     static const struct e820_entry map[] = { { 0, 0x9fc00, E820_RAM }, { MiB, RAM - MiB, E820_RAM } };
     const struct boot_facts facts = { map, 2, 0xf1230, true };

@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz_device.c - any device, under a script of accesses and events (script.c).
  *
- * Input: the class's name and a newline, a byte of flags, and for FLAG_TABLE 64 bytes of partition table (whose
- * disk the device guesses its geometry from); then the script. */
+ * Input: the class's name and a newline, a byte of flags, and for FLAG_TABLE 64 bytes of partition table
+ * (which the device guesses its disk's geometry from); then the script. */
 #include "tests/fuzz/fuzz.h"
 
 const char fuzz_name[] = "device";

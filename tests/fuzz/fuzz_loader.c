@@ -37,8 +37,8 @@ static const uint8_t *find(void *opaque, const char *name, size_t *len)
     return NULL;
 }
 
-/* A command: kind u8, files u8 (two of 4 bits; 8 and up: bytes of the input), three numbers u32 (as far as the
- * kind has them) */
+/* A command: kind u8, files u8 (two of 4 bits; 8 and up: bytes of the input), up to three numbers u32, as the
+ * kind has them. */
 static void add_command(struct input *in, GByteArray *script)
 {
     uint8_t c[128] = { 0 };
@@ -88,7 +88,8 @@ static void run_loader(struct input *in)
     struct table_space sp = { .ram = &ram, .high = MIN(high, RAM), .fseg = 0xf0000 };
     for (int i = 0; i < MAX_COMMANDS && input_left(in); i++)
         add_command(in, f->script);
-    g_byte_array_set_size(f->script, f->script->len - (f->script->len ? in->end[-1] % 128 : 0)); /* a piece of one */
+    if (f->script->len) /* the last may be a piece of one */
+        g_byte_array_set_size(f->script, f->script->len - in->end[-1] % 128);
     if (!table_loader_run(&sp, find, f, &err)) {
         g_assert_nonnull(err);
         g_clear_error(&err);

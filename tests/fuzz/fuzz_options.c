@@ -1,7 +1,7 @@
-/* tests/fuzz/fuzz_options.c - what users write: command lines, option lists, device properties, monitor lines.
+/* tests/fuzz/fuzz_options.c - what users write: command lines, option lists, devices, monitor lines.
  *
- * Input: lines.  The first says what the others are: "!monitor" monitor commands, "!device" lists for -device (the
- * device is made), "!keyval" option lists; anything else: all lines are the arguments of a command line. */
+ * Input: lines.  The first says what the others are: "!monitor" monitor commands, "!device" lists for -device
+ * (the device is made), "!keyval" option lists; anything else: all are the arguments of a command line. */
 #include "tests/fuzz/fuzz.h"
 #include "vmm/char/backend.h"
 #include "vmm/control/monitor.h"

@@ -1,7 +1,7 @@
 /* tests/fuzz/fuzz_state.c - a device is given hostile state; what it does not refuse must do no harm afterwards.
  *
- * Input: the class's name and a newline; patches of a good state, each n + 8 * kind, and what the kind says; the
- * script that follows the end of the patches (PATCH_END). */
+ * Input: the class's name and a newline; patches of a good state, each n + 8 * kind, and what the kind says;
+ * the script that follows the end of the patches (PATCH_END). */
 #include "tests/fuzz/fuzz.h"
 
 const char fuzz_name[] = "state";

@@ -1,5 +1,5 @@
-/* tests/fuzz/replay.c - a fuzz target without libFuzzer: runs the inputs of the committed corpus (or the files it is
- * given), so that what was found and fixed stays so.  Prints TAP. */
+/* tests/fuzz/replay.c - a fuzz target without libFuzzer: runs the inputs of the committed corpus (or the files
+ * it is given), so that what was found and fixed stays so.  Prints TAP. */
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -41,7 +41,7 @@ int main(int argc, char **argv)
             return 1;
         }
         printf("# %s\n", base); /* the last one, when it crashes */
-        uint8_t *exact = g_memdup2(data, len); /* without GLib's zero at the end, which would hide an overrun */
+        uint8_t *exact = g_memdup2(data, len); /* without GLib's zero at the end: it hides an overrun */
         LLVMFuzzerTestOneInput(exact, len);
         printf("ok %u - fuzz/%s/%s\n", ++n, fuzz_name, base);
         g_free(exact);

@@ -17,7 +17,7 @@ enum op {
     OP_JUMP,                 /* the host stood still: the same, with no timer called on the way */
     OP_TURN,                 /* the main loop */
     OP_FILL,                 /* guest memory: address u24, length u8, bytes */
-    OP_MEDIUM,               /* drive u8, size u16 in sectors of 512 */
+    OP_MEDIUM,               /* drive u8, size u16 in sectors of 512: a new one; a hard disk grows */
     OP_EJECT,                /* drive u8, the host's ejection */
     OP_FAIL,                 /* drive u8: n 0 the next request, else the sector u16 is bad */
     OP_HOLD, OP_RELEASE,     /* drive u8 */
@@ -34,7 +34,7 @@ enum op {
     N_OPS
 };
 
-enum { MAX_OPS = 600, MAX_TIMERS = 2000, MAX_PICTURES = 3, MAX_SAVES = 2, MAX_TURNS = 2000, MAX_SHIFT = 32 };
+enum { MAX_OPS = 2000, MAX_TIMERS = 2000, MAX_PICTURES = 3, MAX_SAVES = 2, MAX_TURNS = 2000, MAX_SHIFT = 32 };
 
 static bool may(unsigned *budget)
 {
@@ -152,6 +152,18 @@ static struct fake_chardev *chr(struct script *s)
     return g_hash_table_lookup(s->r->b->vm->chardevs, "chr");
 }
 
+/* block_resize; smaller would make a state that names lost sectors be refused, and rightly. */
+static void grow(struct fake_blk *f, uint64_t size)
+{
+    if (size <= f->blk.size)
+        return;
+    f->data = g_realloc(f->data, size);
+    memset(f->data + f->blk.size, 0, size - f->blk.size);
+    f->blk.size = size;
+    if (f->blk.dev_ops && f->blk.dev_ops->resized)
+        f->blk.dev_ops->resized(f->blk.dev_opaque);
+}
+
 static void drive_op(struct script *s, enum op op, unsigned n)
 {
     struct fake_blk *f = pick_drive(s);
@@ -161,14 +173,18 @@ static void drive_op(struct script *s, enum op op, unsigned n)
 
     if (!f)
         return;
+    bool fixed = f->blk.dev && (!f->blk.dev_ops || !f->blk.dev_ops->media_changed);
     switch (op) {
     case OP_MEDIUM:
-        fake_set_medium(f, sector * 512);
+        if (fixed)
+            grow(f, sector * 512);
+        else
+            fake_set_medium(f, sector * 512);
         break;
     case OP_EJECT:
         if (f->blk.dev_ops && f->blk.dev_ops->eject_request && n)
             f->blk.dev_ops->eject_request(f->blk.dev_opaque);
-        else
+        else if (!fixed)
             fake_set_medium(f, 0);
         break;
     case OP_FAIL:
@@ -278,8 +294,8 @@ static GByteArray *load_again(struct script *s, GByteArray *state)
     return catalog_rig_save(s->r);
 }
 
-/* Loading what was saved changes nothing; but a timer that should have fired may be set anew: then loading what
- * that makes changes nothing. */
+/* Loading what was saved changes nothing; but a timer that should have fired may be set anew: then loading
+ * what that makes changes nothing. */
 static void save_load(struct script *s)
 {
     if (!may(&s->saves))

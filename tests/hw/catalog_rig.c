@@ -18,7 +18,8 @@ struct catalog_rig catalog_rig_prepare(enum catalog_extent extent)
     bool full = extent == CATALOG_FULL;
     struct catalog_rig r = { .b = bench_new(16 * MiB) };
 
-    bench_blk(r.b, "disk", full ? 256 * KiB : 4 * MiB); /* as all here, small: a fuzzer makes it for each input */
+    /* full: as small as may be, since a fuzzer makes it for each input */
+    bench_blk(r.b, "disk", full ? 256 * KiB : 4 * MiB);
     bench_blk(r.b, "floppy", 1440 * KiB);
     bench_chardev(r.b, "chr");
     if (full) {
@@ -69,7 +70,7 @@ bool catalog_rig_plug(struct catalog_rig *r, const struct device_class *cls, enu
         else if (full && !strcmp(p->name, "vgamem_mb"))
             props = "vgamem_mb=1";
         else if (!strcmp(p->name, "lost_tick_policy") && prop_find(cls->props, "clock"))
-            props = "base=datetime,clock=vm"; /* not the host's time: it differs from one instance to the next */
+            props = "base=datetime,clock=vm"; /* not the host's time: it differs between two instances */
     }
     r->d = device_create(r->b->vm, cls, NULL, props, err);
     if (!r->d)

@@ -1,5 +1,5 @@
-/* tests/hw/catalog_rig.h - a machine around any one class of the catalog, for the tests that hold for all of them
- * and for the fuzzers. */
+/* tests/hw/catalog_rig.h - a machine around any one class of the catalog, for the tests that hold for all of
+ * them and for the fuzzers. */
 #ifndef BANTAM_TESTS_CATALOG_RIG_H
 #define BANTAM_TESTS_CATALOG_RIG_H
 
@@ -21,8 +21,8 @@ struct catalog_rig {
 struct catalog_rig catalog_rig_new(const struct device_class *cls, enum catalog_extent extent);
 void catalog_rig_free(struct catalog_rig *r);
 
-/* In two steps, to put something onto the drives before a device looks at them: prepare makes them, and plug the
- * devices.  props: in place of those that the class is told here, or NULL.  False: it was refused. */
+/* In two steps, to put something onto the drives before a device looks at them: prepare makes them, and plug
+ * the devices.  props: in place of those that the class is told here, or NULL.  False: it was refused. */
 struct catalog_rig catalog_rig_prepare(enum catalog_extent extent);
 bool catalog_rig_plug(struct catalog_rig *r, const struct device_class *cls, enum catalog_extent extent,
                       const char *props, GError **err);
