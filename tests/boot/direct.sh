@@ -26,11 +26,11 @@ has "its command line" serial "command line: ./kernel hello there"
 is "nothing on stderr" "$(cat err)" ""
 ends "with a module" 33 -serial file:serial -initrd "module.txt some arguments,kernel"
 has "the module's text" serial "hello from the module"
-ends "a triple fault with -no-reboot" 64 -no-reboot -append t
-ends "a reset with -no-reboot" 0 -no-reboot -append r
-ends "pvpanic" 66 -device pvpanic -append p
-ends "pvpanic, -action panic=shutdown" 66 -device pvpanic -append p -action panic=shutdown
-ends "pvpanic, -action panic=exit-failure" 66 -device pvpanic -append p -action panic=exit-failure
+ends "a triple fault with -no-reboot" 64 -no-reboot -append @t
+ends "a reset with -no-reboot" 0 -no-reboot -append @r
+ends "pvpanic" 66 -device pvpanic -append @p
+ends "pvpanic, -action panic=shutdown" 66 -device pvpanic -append @p -action panic=shutdown
+ends "pvpanic, -action panic=exit-failure" 66 -device pvpanic -append @p -action panic=exit-failure
 
 # In the background: running, with a monitor
 start() { # args...
@@ -49,31 +49,31 @@ paused() { # WHAT STATE
     wait "$pid"
     is "$1: quit" $? 0
 }
-start -no-shutdown -no-reboot -append r && paused "-no-reboot with -no-shutdown: the reset pauses" shutdown
-start -device pvpanic -append p -action panic=pause && paused "-action panic=pause" guest-panicked
-start -device pvpanic -append p -action panic=none && {
+start -no-shutdown -no-reboot -append @r && paused "-no-reboot with -no-shutdown: the reset pauses" shutdown
+start -device pvpanic -append @p -action panic=pause && paused "-action panic=pause" guest-panicked
+start -device pvpanic -append @p -action panic=none && {
     if wait_for 30 grep -q "ALL IS WELL" serial && status_is running; then ok "-action panic=none runs on"; else
         not_ok "-action panic=none runs on" "$(mon "info status")"; fi
     mon quit >/dev/null; wait "$pid"; }
 
 many() { [ "$(grep -c 'ALL IS WELL' serial)" -ge "$1" ]; }
-start -append r && {
+start -append @r && {
     if wait_for 30 many 3; then ok "resets, again and again"; else not_ok "resets, again and again" "$(cat serial)"; fi
     mon quit >/dev/null; wait "$pid"
     is "quit while it resets" $? 0; }
-start -append t && {
+start -append @t && {
     if wait_for 30 many 3; then ok "a triple fault resets"; else not_ok "a triple fault resets" "$(cat serial)"; fi
     kill -TERM "$pid"; wait "$pid"; }
 
 # A busy guest (its CPU never leaves by itself) ends on signals, stops, and resets.
 for sig in TERM INT HUP; do
-    start -smp 2 -append l || continue
+    start -smp 2 -append @l || continue
     wait_for 30 grep -q "ALL IS WELL" serial
     pkill -$sig -P "$pid"           # $pid is timeout(1)
     wait "$pid"
     is "SIG$sig ends a busy guest with status 0" $? 0
 done
-start -append l && {
+start -append @l && {
     wait_for 30 many 1
     mon stop >/dev/null
     status_is paused && ok "a busy guest stops" || not_ok "a busy guest stops"

@@ -10,7 +10,7 @@ need socat grub-mkimage grub-mkrescue xorriso mkfs.fat mcopy gcc
 [ -e /usr/lib/grub/i386-pc/boot.img ] || skip_all "grub-pc-bin is not installed"
 
 # The menu stands until the test presses Enter; the kernel leaves when the test presses it again.
-export GRUB_TIMEOUT=-1 GRUB_SAYS="wait for it"
+export GRUB_TIMEOUT=-1 GRUB_SAYS="from grub @wait"
 make_kernel "$TMP/kernel" || { not_ok "the kernel is made"; finish; }
 cd "$TMP" || exit 1
 

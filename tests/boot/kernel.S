@@ -1,6 +1,6 @@
 /* tests/boot/kernel.S - a Multiboot kernel for the boot tests: says what it got on COM1 and on the screen, and leaves
- * through isa-debug-exit: 0x10 (status 33) when all is well, else the number of what is wrong.  The first letter of its
- * command line (after a path, as GRUB and -kernel put one) may ask for more:
+ * through isa-debug-exit: 0x10 (status 33) when all is well, else the number of what is wrong; without that device it
+ * powers off.  A letter after @ on its command line asks for more:
  *   w   wait for the Enter key before it leaves         t   triple fault
  *   p   panic, by pvpanic                               l   loop for ever                 r   reset, by port 0xcf9 */
     .set FLAGS, 3
@@ -39,16 +39,12 @@ _start:
 1:  mov $bye, %esi
     call print
     mov 16(%ebp), %esi              /* what the command line asks for */
-    cmpb $'/', (%esi)
-    je 2f
-    cmpb $'.', (%esi)
-    jne 3f
 2:  lodsb
     test %al, %al
     jz leave
-    cmp $' ', %al
+    cmp $'@', %al
     jne 2b
-3:  lodsb
+    lodsb
     cmp $'w', %al
     je wait_enter
     cmp $'t', %al
@@ -66,6 +62,9 @@ leave_al:
     out %al, %dx
     mov $0xf4, %dx
     out %al, %dx
+    mov $0x604, %dx                 /* no isa-debug-exit: SLP_EN to PM1a_CNT, where firmware puts it */
+    mov $0x2000, %ax
+    out %ax, %dx
 1:  cli
     hlt
     jmp 1b

@@ -70,9 +70,22 @@ make_grub_iso() { # OUT KERNEL
     grub-mkrescue -d /usr/lib/grub/i386-pc -o "$1" --install-modules="$m" --locales= --fonts= --themes= "$d" >"$TMP/mkrescue.log" 2>&1
 }
 
-# A medium whose boot sector leaves through isa-debug-exit at port 0xf4 (status 2 N + 1), or resets the machine.
-make_boot_disk() { # OUT N|reset BYTES
-    if [ "$2" = reset ]; then printf '\260\376\346\144\364'; else printf '\260\'"$(printf %03o "$2")"'\346\364\364'; fi >"$1"
+# A medium whose boot sector leaves through isa-debug-exit at port 0xf4 (status 2 N + 1), or resets the machine, or says
+# HELLO on COM1 and powers off.
+boot_code() { # N|reset|hello
+    local c
+    case $1 in
+        reset) printf '\260\376\346\144\364' ;;                         # mov $0xfe,%al; out %al,$0x64; hlt
+        hello)
+            for c in H E L L O '\n'; do                                 # until (LSR & 20h); out of THR
+                printf "\272\375\003\354\250\040\164\373\272\370\003\260$c\356"
+            done
+            printf '\272\004\006\270\000\040\357\364\353\375' ;;        # SLP_EN to PM1a_CNT, at port 604h
+        *) printf '\260\'"$(printf %03o "$1")"'\346\364\364' ;;         # mov $N,%al; out %al,$0xf4; hlt
+    esac
+}
+make_boot_disk() { # OUT N|reset|hello BYTES
+    boot_code "$2" >"$1"
     truncate -s 510 "$1"
     printf '\125\252' >>"$1"
     truncate -s "$3" "$1"

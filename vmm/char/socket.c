@@ -27,7 +27,7 @@ struct socket_chardev {
     bool server, telnet, nodelay;
     unsigned reconnect;        /* seconds */
     int listen_fd, connect_fd; /* -1: not now */
-    char *unlink_path;         /* of our own socket file */
+    char *unlink_path;         /* of our own socket file; absolute: -daemonize leaves the directory */
     struct exec_fd *listen_watch, *connect_watch;
     unsigned connect_addr;     /* which one is being tried */
     GSource *timer;
@@ -361,7 +361,7 @@ static bool start_server(struct socket_chardev *s, const struct chardev_config *
     if (s->listen_fd < 0)
         return fail(err, "chardev '%s': cannot listen on '%s': %s", cfg->id, s->where, g_strerror(errno));
     if (is_file)
-        s->unlink_path = g_strdup(cfg->path);
+        s->unlink_path = g_canonicalize_filename(cfg->path, NULL);
     if (!cfg->path) { /* the port may have been chosen just now */
         struct sockaddr_storage a;
         socklen_t len = sizeof a;
