@@ -125,7 +125,8 @@ static bool add_drives(struct pc *pc, GError **err)
     for (unsigned i = 0; i < PC_N_IDE; i++) {
         char *drive = cfg->ide[i] ? g_strdup_printf(",drive=%s", cfg->ide[i]->id) : g_strdup("");
         bool ok = !cfg->has_ide[i] ||
-                  add(pc, cfg->ide_cdrom[i] ? &ide_cd_class : &ide_hd_class, err, "bus=ide.%u,unit=%u%s", i / 2, i % 2, drive);
+                  add(pc, cfg->ide_cdrom[i] ? &ide_cd_class : &ide_hd_class, err, "bus=ide.%u,unit=%u%s",
+                      i / 2, i % 2, drive);
         g_free(drive);
         if (!ok)
             return false;

@@ -84,7 +84,8 @@ struct pc; /* the board */
 /* Allocate vm->ram: how much of it lies below 4 GiB follows from the configuration. */
 bool pc_alloc_ram(struct vm *vm, const struct pc_config *cfg, const struct ram_source *src, GError **err);
 
-/* vm->ram is allocated and the irqchip exists.  *cfg stays valid as long as the board.  On failure everything is undone. */
+/* vm->ram is allocated and the irqchip exists.  *cfg stays valid as long as the board.  On failure
+ * everything is undone. */
 struct pc *pc_create(struct vm *vm, const struct pc_config *cfg, const struct pc_irqchip *chip, GError **err);
 /* After every -device was realized: firmware tables, boot order, fw_cfg files.  Then reset the VM. */
 bool pc_finish(struct pc *pc, GError **err);

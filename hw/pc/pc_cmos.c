@@ -15,7 +15,8 @@ static void memory_sizes(struct pc *pc)
 {
     const struct ram *ram = &pc->vm->ram;
     uint64_t base = MIN(ram->below_4g / KiB, 640), ext = ram->below_4g > MiB ? (ram->below_4g - MiB) / KiB : 0;
-    uint64_t ext16 = ram->below_4g > 16 * MiB ? (ram->below_4g - 16 * MiB) / (64 * KiB) : 0, high = ram->above_4g / (64 * KiB);
+    uint64_t ext16 = ram->below_4g > 16 * MiB ? (ram->below_4g - 16 * MiB) / (64 * KiB) : 0,
+        high = ram->above_4g / (64 * KiB);
 
     ext = MIN(ext, 65535);
     ext16 = MIN(ext16, 65535);

@@ -23,7 +23,8 @@ enum { E820_MAX = 16, FIRMWARE_RESERVE = 0x80000, TABLES_SIZE = 0x40000 };
 
 /* --- kernels ----------------------------------------------------------------------------------------- */
 
-static void add_legacy_blob(struct pc *pc, unsigned data, unsigned size, unsigned addr, const GByteArray *a, uint32_t gpa)
+static void add_legacy_blob(struct pc *pc, unsigned data, unsigned size, unsigned addr, const GByteArray *a,
+                            uint32_t gpa)
 {
     fw_cfg_add_bytes(pc->fw_cfg, data, a ? a->data : NULL, a ? a->len : 0);
     fw_cfg_add_int(pc->fw_cfg, size, a ? a->len : 0, 4);
@@ -69,13 +70,15 @@ bool pc_firmware_load_kernel(struct pc *pc, GError **err)
     if (!cfg->kernel && !cfg->demo)
         return true;
     if (ram->below_4g < 4 * MiB)
-        return fail(err, "-kernel: %" PRIu64 " KiB of memory are too few to start a kernel; use a larger -m", ram->below_4g / 1024);
+        return fail(err, "-kernel: %" PRIu64 " KiB of memory are too few to start a kernel; use a larger -m",
+                    ram->below_4g / 1024);
     struct boot_config bc = { cfg->kernel, cfg->initrd, cfg->append, ram->below_4g - FIRMWARE_RESERVE };
     if (!pc->direct)
         return load_legacy(pc, &bc, err);
     pc->tables_base = ROUND_DOWN(ram->below_4g - TABLES_SIZE, PAGE_SIZE_4K);
     bc.top = pc->tables_base;
-    pc->kernel = cfg->demo ? boot_load_data(ram, "demo", demo_elf, sizeof demo_elf, &bc, err) : boot_load(ram, &bc, err);
+    pc->kernel = cfg->demo ? boot_load_data(ram, "demo", demo_elf, sizeof demo_elf, &bc, err)
+        : boot_load(ram, &bc, err);
     if (pc->kernel)
         TRACER(&pc->vm->trace, "kernel: %s", boot_protocol(pc->kernel));
     return pc->kernel != NULL;
@@ -102,7 +105,8 @@ static bool start_kernel(struct pc *pc, GError **err)
     if (!table_loader_run(&tables, find_table, pc->fw_cfg, err))
         return false;
     if (tables.high < pc->tables_base)
-        return fail(err, "the ACPI tables need %" PRIu64 " KiB, more than %d", (uint64_t) ((ram->below_4g - tables.high) / KiB),
+        return fail(err, "the ACPI tables need %" PRIu64 " KiB, more than %d",
+                    (uint64_t) ((ram->below_4g - tables.high) / KiB),
                     TABLES_SIZE / 1024);
     facts.rsdp = tables.rsdp;
     facts.n_e820 = direct_e820(&b, e820, E820_MAX);
@@ -301,8 +305,10 @@ static bool add_smbios(struct pc *pc, GError **err)
 {
     const struct pc_config *cfg = pc->cfg;
     const struct smbios_info info = {
-        .sockets = cfg->sockets, .cores = cfg->cores * cfg->dies, .threads = cfg->threads, .below_4g = pc->vm->ram.below_4g,
-        .above_4g = pc->vm->ram.above_4g, .uuid = cfg->uuid, .product = "Standard PC (i440FX + PIIX, 1996)", .version = "pc",
+        .sockets = cfg->sockets, .cores = cfg->cores * cfg->dies, .threads = cfg->threads,
+        .below_4g = pc->vm->ram.below_4g,
+        .above_4g = pc->vm->ram.above_4g, .uuid = cfg->uuid, .product = "Standard PC (i440FX + PIIX, 1996)",
+        .version = "pc",
         .type0 = pc->direct, .opt = &cfg->smbios,
     };
     GByteArray *tables = g_byte_array_new(), *anchor = g_byte_array_new();

@@ -197,7 +197,8 @@ static void test_aml(void)
         memset(p->data, 0xab, p->len);
         aml_buffer(out, p);
         unsigned extra = out->data[1] >> 6;
-        size_t len = extra ? (out->data[1] & 0x0f) | (size_t) (ld_le32(out->data + 2) & (uint32_t) mask_bytes(extra)) << 4
+        size_t len = extra ? (out->data[1] & 0x0f)
+            | (size_t) (ld_le32(out->data + 2) & (uint32_t) mask_bytes(extra)) << 4
                            : out->data[1];
         g_assert_cmpuint(len, ==, out->len - 1);
     }

@@ -113,7 +113,8 @@ static void random_access(struct catalog_rig *r, GRand *rnd)
     if (!reg)
         return;
     unsigned size = 1U << g_rand_int_range(rnd, 0, sp == &r->b->vm->pio ? 3 : 4);
-    uint64_t off = reg->size > 1 << 20 ? g_rand_int(rnd) % (1 << 20) : (uint64_t) g_rand_int_range(rnd, 0, (gint32) reg->size);
+    uint64_t off = reg->size > 1 << 20 ? g_rand_int(rnd) % (1 << 20)
+        : (uint64_t) g_rand_int_range(rnd, 0, (gint32) reg->size);
     if (g_rand_boolean(rnd))
         space_write(sp, reg->base + off, random_value(rnd), size);
     else
@@ -197,9 +198,11 @@ static void compare(struct catalog_rig *x, struct catalog_rig *y)
             const struct range range = v->ranges[k], other = spaces[i][1]->view->ranges[k];
             g_assert_true(range.addr == other.addr && range.size == other.size);
             for (uint64_t o = 0; o < MIN(range.size, MAX_READS) && range.r->kind == REGION_IO; o++) {
-                uint64_t p = space_read(spaces[i][0], range.addr + o, 1), q = space_read(spaces[i][1], range.addr + o, 1);
+                uint64_t p = space_read(spaces[i][0], range.addr + o, 1),
+                    q = space_read(spaces[i][1], range.addr + o, 1);
                 if (p != q) {
-                    complain("%s: after loading, %s+0x%" PRIx64 " reads %02x, not %02x", cls->name, range.r->name, o, (unsigned) q,
+                    complain("%s: after loading, %s+0x%" PRIx64 " reads %02x, not %02x", cls->name,
+                             range.r->name, o, (unsigned) q,
                             (unsigned) p);
                     return;
                 }

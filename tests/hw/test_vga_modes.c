@@ -313,7 +313,8 @@ static void test_dispi_bounds(void)
                                      0x8000, 0xffff };
     static const unsigned regs[] = { VBE_DISPI_INDEX_XRES, VBE_DISPI_INDEX_YRES, VBE_DISPI_INDEX_BPP,
                                      VBE_DISPI_INDEX_VIRT_WIDTH, VBE_DISPI_INDEX_X_OFFSET,
-                                     VBE_DISPI_INDEX_Y_OFFSET, VBE_DISPI_INDEX_BANK, VBE_DISPI_INDEX_VIRT_HEIGHT, 0xb, 0xffff };
+                                     VBE_DISPI_INDEX_Y_OFFSET, VBE_DISPI_INDEX_BANK,
+                                     VBE_DISPI_INDEX_VIRT_HEIGHT, 0xb, 0xffff };
     struct bench *b = bench_new(MiB);
     struct vga *s = vga_add(b, NULL);
 

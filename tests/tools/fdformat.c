@@ -17,7 +17,8 @@ int main(int argc, char **argv)
         return 1;
     }
     printf("FORMAT %u cylinders, %u sectors, %u heads\n", geo.track, geo.sect, geo.head);
-    unsigned first = argc > 3 ? (unsigned) atoi(argv[2]) : 0, last = argc > 3 ? (unsigned) atoi(argv[3]) : geo.track - 1;
+    unsigned first = argc > 3 ? (unsigned) atoi(argv[2]) : 0, last = argc > 3 ? (unsigned) atoi(argv[3])
+        : geo.track - 1;
     if (ioctl(fd, FDFMTBEG, NULL)) {
         perror("FDFMTBEG");
         return 1;

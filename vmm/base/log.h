@@ -34,7 +34,8 @@ void log_init(struct log *log);
 void log_clear(struct log *log);
 bool log_open(struct log *log, const char *path, GError **err); /* -D */
 void log_enable(struct log *log, const char *glob);             /* -trace GLOB: `*` and `?` */
-void log_disable(struct log *log, const char *glob); /* what matches is off, and so is the same pattern for the future */
+/* what matches is off, and so is the same pattern for the future */
+void log_disable(struct log *log, const char *glob);
 
 void tracer_init(struct tracer *t, struct log *log, const char *name);
 void tracer_clear(struct tracer *t);

@@ -25,7 +25,8 @@ struct e820_entry {
 };
 
 struct boot_config {
-    const char *kernel, *initrd, *append; /* initrd, append: may be NULL; initrd: "file" or, for multiboot, "file args,file args" */
+    /* initrd, append: may be NULL; initrd: "file" or, for multiboot, "file args,file args" */
+    const char *kernel, *initrd, *append;
     uint64_t top; /* first byte of low RAM that is taken (ACPI tables): everything goes below it */
 };
 

@@ -35,16 +35,19 @@ int elf_parse(const struct boot_file *f, struct elf_info *elf, GError **err)
             return fail(err, "-kernel: '%s' is cut short: its ELF program headers are not all there", f->name) - 1;
         struct elf_segment *s = &elf->seg[elf->n++];
         if (elf->is64)
-            *s = (struct elf_segment){ ld_le32(ph), ld_le64(ph + 8), ld_le64(ph + 16), ld_le64(ph + 24), ld_le64(ph + 32),
+            *s = (struct elf_segment){ ld_le32(ph), ld_le64(ph + 8), ld_le64(ph + 16), ld_le64(ph + 24),
+                ld_le64(ph + 32),
                                        ld_le64(ph + 40) };
         else
-            *s = (struct elf_segment){ ld_le32(ph), ld_le32(ph + 4), ld_le32(ph + 8), ld_le32(ph + 12), ld_le32(ph + 16),
+            *s = (struct elf_segment){ ld_le32(ph), ld_le32(ph + 4), ld_le32(ph + 8), ld_le32(ph + 12),
+                ld_le32(ph + 16),
                                        ld_le32(ph + 20) };
     }
     return 1;
 }
 
-bool elf_add_segments(struct boot_image *img, const struct ram *ram, uint64_t top, const struct elf_info *elf, GError **err)
+bool elf_add_segments(struct boot_image *img, const struct ram *ram, uint64_t top,
+                      const struct elf_info *elf, GError **err)
 {
     bool any = false;
 
@@ -93,7 +96,8 @@ static void read_notes(const struct boot_file *f, const struct elf_info *elf, bo
 
 enum { PVH_MAGIC = 0x336ec578, PVH_MAX_MAP = 64 };
 
-static bool pvh_place(struct boot_image *img, struct ram *ram, const struct boot_facts *facts, struct boot_cpu_state *cpu)
+static bool pvh_place(struct boot_image *img, struct ram *ram, const struct boot_facts *facts,
+                      struct boot_cpu_state *cpu)
 {
     uint8_t *info = ram_ptr(ram, BOOT_INFO, 0x1000);
     unsigned n = MIN(facts->n_e820, PVH_MAX_MAP);
@@ -131,7 +135,8 @@ int boot_try_elf(struct boot_image *img, const struct ram *ram, const struct boo
         return r;
     read_notes(img->kernel, &elf, &img->is_linux, &pvh);
     if (!img->is_linux && pvh == UINT64_MAX)
-        return fail(err, "-kernel: '%s' is an ELF file that is neither a Linux kernel, nor Multiboot, nor has a PVH entry",
+        return fail(err,
+                    "-kernel: '%s' is an ELF file that is neither a Linux kernel, nor Multiboot, nor has a PVH entry",
                     img->kernel->name) - 1;
     if (!elf_add_segments(img, ram, cfg->top, &elf, err))
         return -1;
@@ -142,7 +147,8 @@ int boot_try_elf(struct boot_image *img, const struct ram *ram, const struct boo
         img->entry = pvh;
     }
     if (img->entry >= 4 * GiB || !ram_ptr(ram, img->entry, 1))
-        return fail(err, "-kernel: '%s': its entry point 0x%" PRIx64 " is not in memory", img->kernel->name, img->entry) - 1;
+        return fail(err, "-kernel: '%s': its entry point 0x%" PRIx64 " is not in memory", img->kernel->name,
+                    img->entry) - 1;
     img->protocol = !img->is_linux ? "PVH" : img->long_mode ? "Linux 64-bit (vmlinux)" : "Linux 32-bit (vmlinux)";
     img->place = img->is_linux ? linux_place : pvh_place;
     return linux_initrd(img, ram, cfg, 0x80000000, err) ? 1 : -1;

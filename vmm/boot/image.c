@@ -66,10 +66,12 @@ bool boot_add_piece(struct boot_image *img, const struct ram *ram, uint64_t top,
     struct piece p = { f, off, len, gpa, MAX(len, mem) };
 
     if (!range_fits(off, len, f->size))
-        return fail(err, "kernel '%s' is cut short: it needs bytes 0x%" PRIx64 " to 0x%" PRIx64 ", the file has 0x%" PRIx64,
+        return fail(err,
+            "kernel '%s' is cut short: it needs bytes 0x%" PRIx64 " to 0x%" PRIx64 ", the file has 0x%" PRIx64,
                     f->name, off, off + len, f->size);
     if (!range_fits(gpa, p.mem, MIN(top, ram->below_4g)) || gpa < BOOT_PAGES + 6 * PAGE_SIZE_4K)
-        return fail(err, "'%s' wants memory at 0x%" PRIx64 " to 0x%" PRIx64 ", which is not free below 0x%" PRIx64 "; use a larger -m",
+        return fail(err, "'%s' wants memory at 0x%" PRIx64 " to 0x%" PRIx64 ", which is not free below 0x%" PRIx64
+                    "; use a larger -m",
                     f->name, gpa, gpa + p.mem, top);
     if (gpa + p.mem > BOOT_LOW_END && gpa < 0x100000)
         return fail(err, "'%s' wants memory at 0x%" PRIx64 ", where the PC has none", f->name, gpa);
@@ -131,7 +133,8 @@ static bool load(struct boot_image *img, const struct ram *ram, const struct boo
         if (r)
             return r > 0;
     }
-    return fail(err, "-kernel: '%s' is no kernel that can be loaded: not a Linux bzImage, a Multiboot kernel, or an ELF "
+    return fail(err,
+                "-kernel: '%s' is no kernel that can be loaded: not a Linux bzImage, a Multiboot kernel, or an ELF "
                 "file with a PVH entry", img->kernel->name);
 }
 

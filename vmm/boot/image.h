@@ -66,9 +66,11 @@ struct elf_info {
     struct elf_segment seg[64];
 };
 int elf_parse(const struct boot_file *f, struct elf_info *elf, GError **err); /* as the loaders */
-bool elf_add_segments(struct boot_image *img, const struct ram *ram, uint64_t top, const struct elf_info *elf, GError **err);
+bool elf_add_segments(struct boot_image *img, const struct ram *ram, uint64_t top,
+                      const struct elf_info *elf, GError **err);
 
-bool linux_initrd(struct boot_image *img, const struct ram *ram, const struct boot_config *cfg, uint64_t limit, GError **err);
+bool linux_initrd(struct boot_image *img, const struct ram *ram, const struct boot_config *cfg,
+                  uint64_t limit, GError **err);
 bool linux_place(struct boot_image *img, struct ram *ram, const struct boot_facts *facts, struct boot_cpu_state *cpu);
 
 /* Write the command line to BOOT_CMDLINE; and the stub's GDT and identity page tables. */

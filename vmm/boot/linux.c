@@ -7,7 +7,8 @@
 
 /* Offsets in the zero page (and, from 1f1h to 26ch, in the set-up sector) */
 enum {
-    SCREEN_INFO = 0x000, RSDP_ADDR = 0x070, E820_ENTRIES = 0x1e8, SETUP_SECTS = 0x1f1, SYSSIZE = 0x1f4, BOOT_FLAG = 0x1fe,
+    SCREEN_INFO = 0x000, RSDP_ADDR = 0x070, E820_ENTRIES = 0x1e8, SETUP_SECTS = 0x1f1, SYSSIZE = 0x1f4,
+    BOOT_FLAG = 0x1fe,
     JUMP_LEN = 0x201, HEADER = 0x202, VERSION = 0x206, TYPE_OF_LOADER = 0x210, LOADFLAGS = 0x211, CODE32_START = 0x214,
     RAMDISK_IMAGE = 0x218, RAMDISK_SIZE = 0x21c, HEAP_END_PTR = 0x224, CMD_LINE_PTR = 0x228, INITRD_ADDR_MAX = 0x22c,
     KERNEL_ALIGNMENT = 0x230, RELOCATABLE = 0x234, XLOADFLAGS = 0x236, CMDLINE_SIZE = 0x238, PREF_ADDRESS = 0x258,
@@ -16,7 +17,8 @@ enum {
 enum { LOADED_HIGH = 1, CAN_USE_HEAP = 0x80, XLF_KERNEL_64 = 1, LOADER_UNKNOWN = 0xff };
 enum { SETUP_ADDR = 0x10000, SETUP_MAX = 0x10000 };
 
-bool linux_initrd(struct boot_image *img, const struct ram *ram, const struct boot_config *cfg, uint64_t limit, GError **err)
+bool linux_initrd(struct boot_image *img, const struct ram *ram, const struct boot_config *cfg,
+                  uint64_t limit, GError **err)
 {
     if (!cfg->initrd)
         return true;
@@ -98,7 +100,8 @@ static int read_header(struct boot_image *img, struct header *h, GError **err)
         return 0;
     h->version = ld_le16(s + VERSION);
     if (h->version < 0x203 || !(s[LOADFLAGS] & LOADED_HIGH))
-        return fail(err, "-kernel: '%s' is a Linux kernel of an old boot protocol (%u.%02u%s); 2.03 (Linux 2.4.18) or newer is needed",
+        return fail(err, "-kernel: '%s' is a Linux kernel of an old boot protocol (%u.%02u%s); "
+                    "2.03 (Linux 2.4.18) or newer is needed",
                     f->name, h->version >> 8, h->version & 0xff, s[LOADFLAGS] & LOADED_HIGH ? "" : ", zImage") - 1;
     h->setup_len = ((s[SETUP_SECTS] ? s[SETUP_SECTS] : 4) + 1) * 512u;
     if (h->setup_len >= f->size)
@@ -169,7 +172,8 @@ bool boot_legacy_load(const struct ram *ram, const struct boot_config *cfg, stru
     if (!img)
         return false;
     if (!img->setup_header_len) {
-        fail(err, "-kernel: '%s' is no bzImage, and only a bzImage can be started through -bios; leave out -bios", cfg->kernel);
+        fail(err, "-kernel: '%s' is no bzImage, and only a bzImage can be started through -bios; leave out -bios",
+             cfg->kernel);
         goto out;
     }
     uint64_t setup_len = ((img->setup_header[0] ? img->setup_header[0] : 4) + 1) * 512u;

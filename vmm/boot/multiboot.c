@@ -7,7 +7,8 @@
 
 enum { MAGIC = 0x1badb002, LOADER_MAGIC = 0x2badb002, SEARCH = 8192, MAX_MODULES = 64 };
 enum { WANT_PAGE_ALIGN = 1, WANT_MEMORY = 2, WANT_VIDEO = 4, WANT_KLUDGE = 1 << 16, MUST_KNOW = 0xffff };
-enum { INFO_MEMORY = 1, INFO_CMDLINE = 4, INFO_MODS = 8, INFO_MMAP = 0x40, INFO_LOADER = 0x200, INFO_FRAMEBUFFER = 0x1000 };
+enum { INFO_MEMORY = 1, INFO_CMDLINE = 4, INFO_MODS = 8, INFO_MMAP = 0x40, INFO_LOADER = 0x200,
+    INFO_FRAMEBUFFER = 0x1000 };
 /* Layout from BOOT_INFO: the structure, the loader's name, modules, the memory map; strings behind the command line */
 enum { AT_NAME = 0x80, AT_MODS = 0xa0, AT_MMAP = AT_MODS + 16 * MAX_MODULES };
 
@@ -28,7 +29,8 @@ static uint64_t find_header(const struct boot_file *f, uint8_t h[48])
 }
 
 /* The a.out kludge: addresses in the header say where everything goes. */
-static bool add_kludge(struct boot_image *img, const struct ram *ram, uint64_t top, const uint8_t *h, uint64_t at, GError **err)
+static bool add_kludge(struct boot_image *img, const struct ram *ram, uint64_t top, const uint8_t *h,
+                       uint64_t at, GError **err)
 {
     struct boot_file *f = img->kernel;
     uint64_t header = ld_le32(h + 12), load = ld_le32(h + 16), load_end = ld_le32(h + 20), bss_end = ld_le32(h + 24);
@@ -85,11 +87,13 @@ static bool place(struct boot_image *img, struct ram *ram, const struct boot_fac
     uint8_t *info = ram_ptr(ram, BOOT_INFO, 0x1000);
     unsigned n = MIN(facts->n_e820, (0x1000u - AT_MMAP) / 24);
     uint64_t strings = BOOT_CMDLINE;
-    char *cmdline = *img->cmdline ? g_strdup_printf("%s %s", img->kernel->name, img->cmdline) : g_strdup(img->kernel->name);
+    char *cmdline = *img->cmdline ? g_strdup_printf("%s %s", img->kernel->name, img->cmdline)
+        : g_strdup(img->kernel->name);
     bool ok = true;
 
     memset(info, 0, 0x1000);
-    st_le32(info, INFO_MEMORY | INFO_CMDLINE | INFO_MODS | INFO_MMAP | INFO_LOADER | (facts->vga_text ? INFO_FRAMEBUFFER : 0));
+    st_le32(info, INFO_MEMORY | INFO_CMDLINE | INFO_MODS | INFO_MMAP | INFO_LOADER |
+            (facts->vga_text ? INFO_FRAMEBUFFER : 0));
     st_le32(info + 4, BOOT_LOW_END / 1024);
     st_le32(info + 8, (uint32_t) ((ram->below_4g - MiB) / 1024));
     ok = put_string(ram, &strings, cmdline, info + 16);
@@ -139,7 +143,8 @@ int boot_try_multiboot(struct boot_image *img, const struct ram *ram, const stru
         return 0;
     uint32_t flags = ld_le32(h + 4);
     if (flags & MUST_KNOW & ~(uint32_t) (WANT_PAGE_ALIGN | WANT_MEMORY | WANT_VIDEO))
-        return fail(err, "-kernel: '%s' asks for Multiboot features that are not known (flags 0x%x)", f->name, flags) - 1;
+        return fail(err, "-kernel: '%s' asks for Multiboot features that are not known (flags 0x%x)",
+                    f->name, flags) - 1;
     if (flags & WANT_KLUDGE) {
         if (!add_kludge(img, ram, cfg->top, h, at, err))
             return -1;
@@ -150,7 +155,8 @@ int boot_try_multiboot(struct boot_image *img, const struct ram *ram, const stru
         if (r <= 0)
             return -1;
         if (elf.is64)
-            return fail(err, "-kernel: '%s' is a 64-bit Multiboot kernel; Multiboot 1 enters 32-bit ELF files", f->name) - 1;
+            return fail(err,
+                "-kernel: '%s' is a 64-bit Multiboot kernel; Multiboot 1 enters 32-bit ELF files", f->name) - 1;
         if (!elf_add_segments(img, ram, cfg->top, &elf, err))
             return -1;
         img->entry = elf.entry;

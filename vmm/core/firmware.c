@@ -32,7 +32,8 @@ uint8_t *firmware_read(const struct vm *vm, const char *what, const char *name, 
     GError *why = NULL;
 
     if (!path) {
-        fail(err, "%s: cannot find '%s' in %s; install the Debian package seabios, or name a directory with -L", what, name,
+        fail(err,
+            "%s: cannot find '%s' in %s; install the Debian package seabios, or name a directory with -L", what, name,
              path_of(vm));
         return NULL;
     }

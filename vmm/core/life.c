@@ -212,7 +212,8 @@ static void process(void *opaque)
 {
     struct vm *vm = opaque;
 
-    /* Set before `requests` is cleared, or a CPU could slip through between the two and run on after it asked for a reset. */
+    /* Set before `requests` is cleared, or a CPU could slip through between the two and run on after it
+     * asked for a reset. */
     __atomic_store_n(&vm->handling, 1, __ATOMIC_SEQ_CST);
     unsigned req = __atomic_exchange_n(&vm->requests, 0, __ATOMIC_SEQ_CST);
     if (req && !vm->done)

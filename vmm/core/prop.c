@@ -159,7 +159,8 @@ bool prop_parse(struct vm *vm, const struct prop *p, void *base, const char *val
         if (!parse_size(p->name, value, 0, &v, err))
             return false;
         if (v < p->min || (p->max && v > p->max))
-            return fail(err, "%s: %s is out of range: %" PRIu64 " to %" PRIu64 " bytes", p->name, value, p->min, p->max);
+            return fail(err, "%s: %s is out of range: %" PRIu64 " to %" PRIu64 " bytes", p->name, value,
+                        p->min, p->max);
         if (p->size < 8 && v > mask_bytes(p->size))
             return fail(err, "%s: %s is too large", p->name, value);
         store(p, base, v);
@@ -260,7 +261,8 @@ char *prop_type_text(const struct prop *p)
 {
     static const char *const names[] = {
         [PT_BOOL] = "bool", [PT_U8] = "uint8", [PT_U16] = "uint16", [PT_U32] = "uint32", [PT_U64] = "uint64",
-        [PT_I32] = "int32", [PT_SIZE] = "size", [PT_STR] = "str", [PT_ONOFFAUTO] = "auto|on|off", [PT_MAC] = "MAC address",
+        [PT_I32] = "int32", [PT_SIZE] = "size", [PT_STR] = "str", [PT_ONOFFAUTO] = "auto|on|off",
+        [PT_MAC] = "MAC address",
         [PT_BLK] = "id of a drive", [PT_CHARDEV] = "id of a chardev",
     };
     if (p->type == PT_CUSTOM)

@@ -1,6 +1,7 @@
 /* vmm/core/prop.h - property tables: what a user may set on a device, drive, chardev ...
  *
- * A table ends with an empty entry.  Offsets are from the start of the struct that is set.  Text is parsed as QEMU does: bool on/off/yes/no/true/
+ * A table ends with an empty entry.  Offsets are from the start of the struct that is set.  Text is parsed
+ * as QEMU does: bool on/off/yes/no/true/
  * false; integers decimal, 0x.., 0..; sizes with k M G T suffixes (plain: bytes). */
 #ifndef BANTAM_CORE_PROP_H
 #define BANTAM_CORE_PROP_H
@@ -43,7 +44,8 @@ struct prop {
 };
 
 #define PROP_(pt, T, f, d, ...) \
-    { .name = #f, .type = pt, .size = sizeof(((T *) 0)->f), .offset = offsetof(T, f), .def = (uint64_t) (d), __VA_ARGS__ }
+    { .name = #f, .type = pt, .size = sizeof(((T *) 0)->f), .offset = offsetof(T, f), .def = (uint64_t) (d), \
+      __VA_ARGS__ }
 /* PROP_U32(struct foo, field, default [, .name = "other-name", .min =, .max =, .desc =]) */
 #define PROP_BOOL(T, f, d, ...) PROP_(PT_BOOL, T, f, d, __VA_ARGS__)
 #define PROP_U8(T, f, d, ...)   PROP_(PT_U8, T, f, d, __VA_ARGS__)

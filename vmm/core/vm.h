@@ -38,7 +38,8 @@ enum {
 /* What drives the CPUs; the bench has none.  Called under the VM lock unless said otherwise. */
 struct cpu_gprs;
 struct accel_ops {
-    void (*pause)(void *opaque);  /* every vCPU is out of KVM_RUN and stays out when this returns; main thread, no lock held */
+    /* every vCPU is out of KVM_RUN and stays out when this returns; main thread, no lock held */
+    void (*pause)(void *opaque);
     void (*resume)(void *opaque); /* main thread */
     void (*kick)(void *opaque);   /* make vCPUs leave KVM_RUN soon and look at vm->requests; any thread */
     void (*reset)(void *opaque);  /* every vCPU to its state after RESET; paused */
@@ -49,14 +50,16 @@ struct accel_ops {
     /* Registers of the CPU whose access is being handled; false: none is.  May be NULL. */
     bool (*gprs)(void *opaque, struct cpu_gprs *regs, bool set);
     void (*describe_irqchip)(void *opaque, GString *out);   /* main thread, no lock held; may be NULL */
-    int (*cpu_thread)(void *opaque, unsigned cpu);          /* thread id, 0: not started, -1: no such CPU; may be NULL */
+    /* thread id, 0: not started, -1: no such CPU; may be NULL */
+    int (*cpu_thread)(void *opaque, unsigned cpu);
 };
 
 /* Callbacks around the life of a VM; see vm_add_notifier. */
 enum vm_phase {
     PHASE_STOPPED,   /* vCPUs are paused: drain, flush */
     PHASE_CONTINUE,  /* about to run */
-    PHASE_RESET,     /* after all devices were reset, before the CPUs are: loaders put their images in place; VM lock held */
+    /* after all devices were reset, before the CPUs are: loaders put their images in place; VM lock held */
+    PHASE_RESET,
     PHASE_POWERDOWN, /* the user pressed the power button */
     PHASE_WAKEUP,    /* from S3: the chip set was reset, the CPUs are to be; VM lock held */
     PHASE_EVENT_RESET, PHASE_EVENT_SHUTDOWN, PHASE_EVENT_PANIC /* for QMP and the UI: tells only */
@@ -117,7 +120,8 @@ struct vm {
     struct exec_fd *timer_watch;
 };
 
-/* A VM with an empty board.  `bench` gives it a clock that only clock_step moves (tests): source and opaque, else NULL. */
+/* A VM with an empty board.  `bench` gives it a clock that only clock_step moves (tests): source and opaque,
+ * else NULL. */
 struct vm *vm_new(int64_t (*clock_source)(void *), void *clock_opaque);
 void vm_free(struct vm *vm); /* devices last to first, then the rest; backends are freed by their owners before */
 

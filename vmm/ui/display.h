@@ -39,7 +39,8 @@ struct console {
     unsigned generation; /* counts size changes */
 };
 
-void console_init(struct console *con, struct device *dev, const struct console_ops *ops, void *opaque); /* registers it */
+/* registers it */
+void console_init(struct console *con, struct device *dev, const struct console_ops *ops, void *opaque);
 void console_clear(struct console *con);
 /* Make the surface w x h (1..16384 each); black when it changed.  By the device, from update(). */
 void console_resize(struct console *con, int w, int h);

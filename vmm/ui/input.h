@@ -11,7 +11,8 @@ enum { BTN_MASK_LEFT = 1, BTN_MASK_RIGHT = 2, BTN_MASK_MIDDLE = 4, BTN_MASK_SIDE
 struct input_handler { /* a device's wish for events; newest active one of a kind wins */
     const char *name;
     void (*key)(void *opaque, unsigned code, bool down);
-    void (*rel)(void *opaque, int dx, int dy, int dz, unsigned buttons); /* dy grows downwards, dz: wheel, towards the user > 0 */
+    /* dy grows downwards, dz: wheel, towards the user > 0 */
+    void (*rel)(void *opaque, int dx, int dy, int dz, unsigned buttons);
     void (*abs)(void *opaque, int x, int y, int dz, unsigned buttons);   /* 0..32767 */
     void *opaque;
     GList link;
@@ -33,7 +34,8 @@ void input_free(struct vm *vm);
 void input_set_leds(struct vm *vm, unsigned leds);
 unsigned input_leds(struct vm *vm);
 
-/* "ctrl-alt-delete", "a", "0x1e": QEMU's key names (qcodes); fills up to max codes, returns how many, 0 and *err when unknown. */
+/* "ctrl-alt-delete", "a", "0x1e": QEMU's key names (qcodes); fills up to max codes, returns how many, 0 and
+ * *err when unknown. */
 unsigned input_parse_keys(const char *text, unsigned *codes, unsigned max, GError **err);
 /* Press the keys in order, release them in reverse after hold_ms of virtual time. */
 void input_send_combo(struct vm *vm, const unsigned *codes, unsigned n, unsigned hold_ms);
