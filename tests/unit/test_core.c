@@ -161,6 +161,29 @@ struct thing {
 static const struct state thing_state[] = { STATE_U8(struct thing, a, .max = 9), STATE_ARRAY(struct thing, b),
                                             STATE_BOOL(struct thing, c), STATE_IRQ(struct thing, irq), {} };
 
+/* A deadline at the end of time would overflow where the host's timer is set. */
+static void test_state_timer(void)
+{
+    static const struct state table[] = { { "t", ST_TIMER, 0, sizeof(struct timer), 1 }, {} };
+    static const int64_t refused[] = { INT64_MAX, INT64_MIN, INT64_MAX / 2 + 1 };
+    GByteArray *out = g_byte_array_new();
+    struct timer t = { .armed = true };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(refused); i++) {
+        GError *err = NULL;
+        g_byte_array_set_size(out, 0);
+        t.deadline = refused[i];
+        state_save(table, &t, out);
+        const uint8_t *p = out->data;
+        g_assert_false(state_load(table, NULL, &p, out->data + out->len, &err));
+        g_clear_error(&err);
+        out->data[out->len - 9] = 0; /* of a timer that is not armed it does not matter */
+        p = out->data;
+        g_assert_true(state_load(table, NULL, &p, out->data + out->len, &err));
+    }
+    g_byte_array_unref(out);
+}
+
 static void test_state(void)
 {
     struct thing x = { .a = 7, .b = { 1, 2, 0xffff }, .c = true, .irq.level = true }, y = { 0 };
@@ -211,6 +234,7 @@ int main(int argc, char **argv)
     g_test_add_func("/core/timers", test_timers);
     g_test_add_func("/core/sizes", test_sizes);
     g_test_add_func("/core/state", test_state);
+    g_test_add_func("/core/state-timer", test_state_timer);
     g_test_add_func("/core/dirty", test_dirty);
     return g_test_run();
 }

@@ -95,6 +95,14 @@ void state_save(const struct state *table, const void *base, GByteArray *out)
     }
 }
 
+/* Armed or not, and within half of what the clock can count: deadlines are added to and subtracted from. */
+static bool timer_is_sane(const uint8_t *p)
+{
+    int64_t deadline = (int64_t) ld_le64(p + 1);
+
+    return p[0] <= 1 && (!p[0] || (deadline >= INT64_MIN / 2 && deadline <= INT64_MAX / 2));
+}
+
 static bool load_elem(const struct state *s, char *to, const uint8_t *p, GError **err)
 {
     uint64_t v = ld_le(p, (unsigned) MIN(wire_size(s), 8));
@@ -103,7 +111,7 @@ static bool load_elem(const struct state *s, char *to, const uint8_t *p, GError 
         return fail(err, "%s is %" PRIu64 ", more than %" PRIu64, s->name, v, s->max);
     if ((s->type == ST_BOOL || s->type == ST_IRQ || s->type == ST_BH) && v > 1)
         return fail(err, "%s is neither 0 nor 1", s->name);
-    if (s->type == ST_TIMER && p[0] > 1)
+    if (s->type == ST_TIMER && !timer_is_sane(p))
         return fail(err, "%s is damaged", s->name);
     if (!to)
         return true;
