@@ -159,8 +159,10 @@ static void on_phase(void *opaque, enum vm_phase phase)
     struct pc *pc = opaque;
 
     if (phase == PHASE_WAKEUP) { /* SeaBIOS looks for its resume code in the RAM behind the ROM */
+        vm_lock(pc->vm);
         rtc_set_cmos(pc->rtc, CMOS_SHUTDOWN, SHUTDOWN_S3);
         i440fx_shadow_ram(pc->i440fx);
+        vm_unlock(pc->vm);
     }
     if (phase != PHASE_RESET)
         return;
