@@ -15,6 +15,7 @@
 #include "hw/pc/pc_priv.h"
 #include "hw/pc/piix4_pm.h"
 #include "hw/pc/rtc.h"
+#include "hw/pc/setup.h"
 #include "vmm/block/block.h"
 #include "vmm/char/chardev.h"
 #include "vmm/core/firmware.h"
@@ -158,10 +159,13 @@ static void on_phase(void *opaque, enum vm_phase phase)
 {
     struct pc *pc = opaque;
 
-    if (phase == PHASE_WAKEUP) { /* SeaBIOS looks for its resume code in the RAM behind the ROM */
+    /* SeaBIOS looks for its resume code in the RAM behind the ROM, and leaves IDE as it finds it; so the
+     * board keeps both through S3. */
+    if (phase == PHASE_WAKEUP) {
         vm_lock(pc->vm);
         rtc_set_cmos(pc->rtc, CMOS_SHUTDOWN, SHUTDOWN_S3);
         i440fx_shadow_ram(pc->i440fx);
+        pc_enable_ide(i440fx_bus(pc->i440fx));
         vm_unlock(pc->vm);
     }
     if (phase != PHASE_RESET)

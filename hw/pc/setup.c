@@ -121,6 +121,17 @@ unsigned pci_assign_resources(struct pci_bus *b, const struct pci_windows *w)
     return homeless;
 }
 
+void pc_enable_ide(struct pci_bus *b)
+{
+    for (unsigned devfn = 0; devfn < G_N_ELEMENTS(b->devs); devfn++) {
+        struct pci_dev *p = b->devs[devfn];
+        if (!p || ld_le16(p->cfg + PCI_CLASS_DEVICE) != CLASS_IDE || ld_le16(p->cfg) != 0x8086)
+            continue;
+        pci_config_write(b, devfn, IDETIM, IDE_DECODE_ENABLE, 2);
+        pci_config_write(b, devfn, IDETIM + 2, IDE_DECODE_ENABLE, 2);
+    }
+}
+
 void pc_setup_chipset(struct device *i440fx, struct device *piix3, struct device *piix4_pm)
 {
     struct pci_bus *b = i440fx_bus(i440fx);
@@ -134,13 +145,7 @@ void pc_setup_chipset(struct device *i440fx, struct device *piix3, struct device
     unsigned homeless = pci_assign_resources(b, &w);
     if (homeless)
         warn_user("%u PCI base addresses found no room; use less memory below 4 GiB", homeless);
-    for (unsigned devfn = 0; devfn < G_N_ELEMENTS(b->devs); devfn++) {
-        struct pci_dev *p = b->devs[devfn];
-        if (!p || ld_le16(p->cfg + PCI_CLASS_DEVICE) != CLASS_IDE || ld_le16(p->cfg) != 0x8086)
-            continue;
-        pci_config_write(b, devfn, IDETIM, IDE_DECODE_ENABLE, 2);
-        pci_config_write(b, devfn, IDETIM + 2, IDE_DECODE_ENABLE, 2);
-    }
+    pc_enable_ide(b);
     if (piix4_pm)
         piix4_pm_firmware_setup(piix4_pm);
 }

@@ -16,6 +16,9 @@ struct pci_windows {
  * lines.  Returns how many BARs found no room: those stay 0. */
 unsigned pci_assign_resources(struct pci_bus *b, const struct pci_windows *w);
 
+/* Let PIIX IDE functions decode both channels: IDETIM's enable bits. */
+void pc_enable_ide(struct pci_bus *b);
+
 /* All of it, from PHASE_RESET: shadow RAM, interrupt routes, BARs, IDE channels, power management. */
 void pc_setup_chipset(struct device *i440fx, struct device *piix3, struct device *piix4_pm);
 
