@@ -168,17 +168,16 @@ static void phase(void *opaque, enum vm_phase phase)
     struct piix4_pm *s = opaque;
     struct vm *vm = s->pci.dev.vm;
 
-    if (phase != PHASE_POWERDOWN && phase != PHASE_WAKEUP)
-        return;
-    vm_lock(vm);
     if (phase == PHASE_POWERDOWN) {
+        vm_lock(vm);
         event(s, PWRBTN, true);
-    } else { /* woken by no event of ours, by the user then: as if by the button */
+        vm_unlock(vm);
+    } else if (phase == PHASE_WAKEUP) { /* the lock is held */
+        /* Woken by no event of ours: by the user then, as if by the button. */
         s->PMSTS |= RSM_STS | (s->wake ? s->wake : PWRBTN);
         s->wake = 0;
         update_sci(s);
     }
-    vm_unlock(vm);
 }
 
 /* --- the registers at PMBA (7.2) ------------------------------------------------------------------- */
