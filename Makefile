@@ -106,7 +106,7 @@ check:
 
 check-guest:
 	@sh $(SRC)/scripts/setup check
-	@+$(SUB) all build/tests/tools/blkcut
+	@+$(SUB) all tests
 	@BANTAM_SRC=$(SRC) LIMIT=3600 sh $(SRC)/tests/run $(GUEST_SH)
 
 run:
