@@ -116,12 +116,17 @@ GUEST(swap_ap_code, 16,
     "cmp 0x620, %eax\n jne 8f\n cmp %es:0x8000, %eax\n jne 8f\n movb $1, 0x602\n 9: hlt\n jmp 9b\n"
     "8: movb $2, 0x602\n hlt\n jmp 9b\n");
 
-static struct region pam;
+static struct region pam, bar;
+static struct ram_block bar_ram;
 static bool pam_is_rom;
 
 static void toggle(struct guest *g, uint64_t off, uint64_t val, unsigned size)
 {
     (void) off, (void) val, (void) size;
+    /* a PAM segment changes its kind, and a frame buffer's BAR is switched off, moved, and switched on */
+    region_enable(&bar, false);
+    region_move(&bar, bar.base ^ 0x100000);
+    region_enable(&bar, true);
     pam_is_rom = !pam_is_rom;
     region_set_ram(&pam, pam_is_rom ? REGION_ROM : REGION_RAM, &g->vm->ram.block, 0xc0000, NULL, NULL);
 }
@@ -159,6 +164,9 @@ static void test_swap(void)
     region_init_ram(&pam, "pam", &g->vm->ram.block, 0xc0000, 0x4000);
     pam_is_rom = false;
     g_assert_true(space_add(&g->vm->mem, &pam, 0xc0000, PRIO_PAM, NULL));
+    g_assert_true(ram_block_alloc(&bar_ram, "bar", 1 * MiB, NULL, NULL));
+    region_init_ram(&bar, "bar", &bar_ram, 0, 1 * MiB);
+    g_assert_true(space_add(&g->vm->mem, &bar, 0xe0000000, PRIO_PCI, NULL));
     g->on_write = toggle;
     guest_entry(g, CPU_PROT32);
     guest_start(g);
@@ -168,7 +176,9 @@ static void test_swap(void)
     g_assert_cmpuint(ld_le32(ram(g) + 0xc8004), ==, toggles());
     g_test_message("CPU 1 counted to %u", ld_le32(ram(g) + 0x620));
     space_remove(&pam);
+    space_remove(&bar);
     guest_free(g);
+    ram_block_free(&bar_ram);
 }
 
 /* --- dirty log -------------------------------------------------------------------------------- */
