@@ -21,8 +21,13 @@ common="-m 64 -display none -device isa-debug-exit,iobase=0xf4"
 boots() { # WHAT N args...: the medium with this number is booted
     local what=$1 n=$2
     shift 2
-    # shellcheck disable=SC2086
-    vm 100 $common "$@" >out 2>&1
+    for _ in 1 2 3; do
+        # shellcheck disable=SC2086
+        vm 100 $common -chardev file,id=d,path=debug -device isa-debugcon,iobase=0x402,chardev=d "$@" >out 2>&1
+        # SeaBIOS opens interrupts for two instructions at a time while it waits for a floppy, and gives up after 5 s.  A
+        # software KVM on a busy host can miss them that long; SeaBIOS says so, and then it is tried again.
+        grep -aq "Timeout at floppy_wait_irq" debug || break
+    done
     is "$what" "$st$(tail -n 3 out)" $((n * 2 + 1))
 }
 all="-hda disk.img -hdb disk2.img -cdrom cd.iso -fda floppy.img"
@@ -48,17 +53,17 @@ start() { # args...: in the background, with a monitor
     tap_pids="$tap_pids $pid"
     wait_for 20 test -S mon || { not_ok "starts" "$(cat out)"; return 1; }
 }
-if start -hda disk.img -fda floppy.img -boot menu=on,splash-time=60000; then
+if start -hda disk.img -cdrom cd.iso -boot menu=on,splash-time=60000; then
     if wait_for 60 screen_has "Press ESC for boot menu"; then ok "the boot menu is offered"; else
         not_ok "the boot menu is offered" "$(mon screentext)"; fi
     mon "sendkey esc" >/dev/null
     if wait_for 30 screen_has "Select boot device"; then ok "the boot menu"; else not_ok "the boot menu" "$(mon screentext)"; fi
     mon screentext >screen
     has "the disk is on it" screen "ata0-0: BANTAM"
-    n=$(sed -n 's/^ *\([1-9]\)\..*Floppy.*/\1/p' screen)
+    n=$(sed -n 's/^ *\([1-9]\)\..*DVD.*/\1/p' screen)
     mon "sendkey ${n:-1}" >/dev/null
     wait $pid
-    is "the floppy was chosen" $? 7
+    is "the CD was chosen" $? 9
 fi
 if start -nodefaults -vga std; then
     if wait_for 90 screen_has "No bootable device."; then ok "nothing to boot: on the screen"; else

@@ -41,7 +41,10 @@ run 4; has "recipe 4: the status" out.4 "the guest's tests passed"
 has "recipe 4: the log" serial.log "ALL IS WELL"
 run 5; has "recipe 5: the screen's text" out.5 "checks passed"
 is "recipe 5: the picture is a PNG" "$(head -c 4 screen.png | tail -c 3)" PNG
-run 6; has "recipe 6: the floppy booted" out.6 HELLO
+run 6
+# On a busy host without VT-x, SeaBIOS may give up waiting for the floppy's interrupt (see tests/boot/seabios.sh).
+grep -aq HELLO out.6 || run 6
+has "recipe 6: the floppy booted" out.6 HELLO
 run 7; has "recipe 7: the CD booted" out.7 HELLO
 run 8; has "recipe 8: the disk booted" out.8 HELLO
 run 9; has "recipe 9: the monitor's answer" out.9 "VM status: paused"
