@@ -57,7 +57,7 @@ if start -hda disk.img -cdrom cd.iso -boot menu=on,splash-time=60000; then
     if wait_for 60 screen_has "Press ESC for boot menu"; then ok "the boot menu is offered"; else
         not_ok "the boot menu is offered" "$(mon screentext)"; fi
     mon "sendkey esc" >/dev/null
-    if wait_for 30 screen_has "Select boot device"; then ok "the boot menu"; else not_ok "the boot menu" "$(mon screentext)"; fi
+    if wait_for 30 screen_has "(ISOIMAGE)"; then ok "the boot menu"; else not_ok "the boot menu" "$(mon screentext)"; fi
     mon screentext >screen
     has "the disk is on it" screen "ata0-0: BANTAM"
     n=$(sed -n 's/^ *\([1-9]\)\..*DVD.*/\1/p' screen)
