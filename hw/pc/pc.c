@@ -162,11 +162,9 @@ static void on_phase(void *opaque, enum vm_phase phase)
     /* SeaBIOS looks for its resume code in the RAM behind the ROM, and leaves IDE as it finds it; so the
      * board keeps both through S3. */
     if (phase == PHASE_WAKEUP) {
-        vm_lock(pc->vm);
         rtc_set_cmos(pc->rtc, CMOS_SHUTDOWN, SHUTDOWN_S3);
         i440fx_shadow_ram(pc->i440fx);
         pc_enable_ide(i440fx_bus(pc->i440fx));
-        vm_unlock(pc->vm);
     }
     if (phase != PHASE_RESET)
         return;

@@ -177,8 +177,8 @@ static void do_wakeup(struct vm *vm)
     device_reset_all(vm);
     if (vm->accel)
         vm->accel->reset(vm->accel_opaque);
-    vm_unlock(vm);
     notify(vm, PHASE_WAKEUP);
+    vm_unlock(vm);
     vm->state = RUN_PAUSED;
     vm_cont(vm);
 }

@@ -61,7 +61,7 @@ enum vm_phase {
     /* after all devices were reset, before the CPUs are: loaders put their images in place; VM lock held */
     PHASE_RESET,
     PHASE_POWERDOWN, /* the user pressed the power button */
-    PHASE_WAKEUP,    /* from S3: chip set and CPUs were reset, memory was kept */
+    PHASE_WAKEUP,    /* from S3: chip set and CPUs were reset, memory was kept; VM lock held */
     PHASE_EVENT_RESET, PHASE_EVENT_SHUTDOWN, PHASE_EVENT_PANIC /* for QMP and the UI: tells only */
 };
 struct vm_notifier {
