@@ -26,7 +26,13 @@ boot() { # NAME args...
     pid=$!
     tap_pids="$tap_pids $pid"
     if ! wait_for 20 test -S mon; then not_ok "$name: starts" "$(cat "$name.err")"; return; fi
-    if wait_for 150 screen_has "*Bantam test kernel"; then ok "$name: GRUB's menu is on the screen"; else
+    if wait_for 100 screen_has "*Bantam test kernel"; then ok "$name: GRUB's menu is on the screen"
+    elif [ "${TRIES:-1}" -gt 1 ]; then
+        echo "# $name: no menu; once more"
+        mon quit >/dev/null; wait $pid
+        TRIES=$((TRIES - 1)) boot "$name" "$@"
+        return
+    else
         not_ok "$name: GRUB's menu is on the screen" "$(mon screentext)"; mon quit; wait $pid; return; fi
     mon "sendkey ret" >/dev/null
     if wait_for 60 screen_has "ALL IS WELL"; then ok "$name: the kernel writes to the screen"; else
@@ -43,5 +49,6 @@ boot() { # NAME args...
 
 make_grub_disk disk.img kernel && boot disk disk.img || not_ok "a disk is made"
 make_grub_iso cd.iso kernel && boot cd -cdrom cd.iso || not_ok "a CD is made"
-make_grub_floppy floppy.img kernel && boot floppy -fda floppy.img || not_ok "a floppy is made"
+# On a busy software KVM SeaBIOS misses a floppy's interrupt now and then (see seabios.sh): it may try again.
+make_grub_floppy floppy.img kernel && TRIES=3 boot floppy -fda floppy.img || not_ok "a floppy is made"
 finish
