@@ -50,5 +50,5 @@ boot() { # NAME args...
 make_grub_disk disk.img kernel && boot disk disk.img || not_ok "a disk is made"
 make_grub_iso cd.iso kernel && boot cd -cdrom cd.iso || not_ok "a CD is made"
 # On a busy software KVM SeaBIOS misses a floppy's interrupt now and then (see seabios.sh): it may try again.
-make_grub_floppy floppy.img kernel && TRIES=3 boot floppy -fda floppy.img || not_ok "a floppy is made"
+make_grub_floppy floppy.img kernel && TRIES=2 boot floppy -fda floppy.img || not_ok "a floppy is made"
 finish
