@@ -204,17 +204,12 @@ static bool add_user_items(struct pc *pc, GError **err)
     return true;
 }
 
-/* RFC 4122's text in network order, as it is in SMBIOS and fw_cfg. */
 static void add_uuid(struct pc *pc)
 {
     uint8_t u[16] = { 0 };
-    unsigned n = 0;
 
-    for (const char *p = pc->cfg->uuid; p && *p && n < 32; p++)
-        if (g_ascii_isxdigit(*p)) {
-            u[n / 2] = (uint8_t) (u[n / 2] << 4 | g_ascii_xdigit_value(*p));
-            n++;
-        }
+    if (pc->cfg->uuid)
+        smbios_parse_uuid(pc->cfg->uuid, u); /* the command line has checked it */
     fw_cfg_add_bytes(pc->fw_cfg, FW_CFG_UUID, u, sizeof u);
 }
 
