@@ -1,5 +1,10 @@
 /* tests/unit/test_core.c - spaces, clock, timers, properties, state tables. */
+#include "vmm/core/balloon.h"
 #include "vmm/core/vm.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 static int64_t host_now;
 
@@ -226,6 +231,102 @@ static void test_dirty(void)
     ram_block_free(&rb);
 }
 
+/* Is what lies behind the block's page in memory? */
+static bool resident(const struct ram_block *rb, uint64_t off)
+{
+    unsigned char v = 0;
+
+    g_assert_cmpint(mincore(rb->host + off, 4096, &v), ==, 0);
+    return v & 1;
+}
+
+static void try_discard(const struct ram_source *src)
+{
+    struct ram_block rb;
+    GError *err = NULL;
+
+    if (!ram_block_alloc(&rb, "ram", 4 * MiB, src, &err))
+        g_error("%s", err->message);
+    memset(rb.host, 0x5a, rb.size);
+    g_assert_cmpint(ram_block_discard(&rb, 8192 - 1, 4096 * 3), ==, 0); /* two whole pages of it */
+    g_assert_cmpuint(rb.host[8191], ==, 0x5a);
+    if (!src || !src->path) /* a file system may keep an empty page, or one that is part of a larger folio */
+        g_assert_false(resident(&rb, 8192));
+    g_assert_cmpuint(rb.host[8192], ==, 0);
+    g_assert_cmpuint(rb.host[16383], ==, 0);
+    g_assert_cmpuint(rb.host[16384], ==, 0x5a);
+    rb.host[8192] = 1;
+    g_assert_cmpuint(rb.host[8192], ==, 1);
+    g_assert_cmpint(ram_block_discard(&rb, 1, 4096), ==, EINVAL);
+    g_assert_cmpint(ram_block_discard(&rb, 4 * MiB - 4096, 4097), ==, EFAULT);
+    g_assert_cmpint(ram_block_discard(&rb, UINT64_MAX - 4095, 4096), ==, EFAULT);
+    ram_block_pin(&rb);
+    g_assert_cmpint(ram_block_discard(&rb, 0, 4096), ==, EPERM);
+    ram_block_unpin(&rb);
+    g_assert_cmpuint(rb.host[0], ==, 0x5a);
+    g_assert_cmpint(ram_block_discard(&rb, 0, 4 * MiB), ==, 0);
+    g_assert_cmpuint(rb.host[0], ==, 0);
+    ram_block_free(&rb);
+}
+
+static void test_ram_discard(void)
+{
+    char *path = g_build_filename(g_get_tmp_dir(), "bantam-ram-XXXXXX", NULL);
+    int fd = g_mkstemp(path);
+    struct ram_block rb;
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    try_discard(NULL);
+    try_discard(&(struct ram_source){ .memfd = true, .share = true });
+    try_discard(&(struct ram_source){ .path = g_get_tmp_dir() });
+    try_discard(&(struct ram_source){ .path = path });
+    try_discard(&(struct ram_source){ .path = path, .share = true });
+    /* a private view of a file that has contents: they would come back */
+    g_assert_true(ram_block_alloc(&rb, "ram", 4 * MiB, &(struct ram_source){ .path = path }, NULL));
+    g_assert_cmpint(ram_block_discard(&rb, 0, 4096), ==, EPERM);
+    ram_block_free(&rb);
+    g_assert_true(ram_block_alloc(&rb, "ram", 4 * MiB, &(struct ram_source){ .prealloc = true }, NULL));
+    g_assert_cmpint(ram_block_discard(&rb, 0, 4096), ==, EPERM);
+    ram_block_free(&rb);
+    unlink(path);
+    g_free(path);
+
+    struct ram ram = { .below_4g = 2 * MiB, .above_4g = 2 * MiB };
+    g_assert_true(ram_block_alloc(&ram.block, "ram", 4 * MiB, NULL, NULL));
+    memset(ram.block.host, 1, 4 * MiB);
+    g_assert_cmpint(ram_discard(&ram, 2 * MiB - 4096, 8192), ==, EFAULT);
+    g_assert_cmpint(ram_discard(&ram, 4 * GiB, 2 * MiB), ==, 0);
+    g_assert_cmpuint(ram.block.host[2 * MiB - 1], ==, 1);
+    g_assert_cmpuint(ram.block.host[2 * MiB], ==, 0);
+    g_assert_cmpint(ram_discard(&ram, 4 * GiB, 2 * MiB + 4096), ==, EFAULT);
+    ram_block_free(&ram.block);
+}
+
+static void test_balloon(void)
+{
+    struct vm *vm = vm_new(NULL, NULL);
+    struct balloon a = { 0 }, b = { 0 };
+    struct balloon_stats st;
+    uint64_t bytes;
+    uint32_t seconds;
+    GError *err = NULL;
+
+    g_assert_false(balloon_set_target(vm, 1, &err));
+    g_assert_cmpstr(err->message, ==, "No balloon device has been activated");
+    g_assert_false(balloon_actual(vm, &bytes, NULL) || balloon_stats(vm, &st, NULL) ||
+                   balloon_polling(vm, &seconds, NULL) || balloon_set_polling(vm, 1, NULL));
+    g_assert_true(balloon_register(vm, &a, NULL));
+    g_assert_false(balloon_register(vm, &b, NULL));
+    balloon_unregister(vm, &b);
+    g_assert_true(vm->balloon == &a);
+    balloon_unregister(vm, &a);
+    g_assert_null(vm->balloon);
+    for (int i = 0; i < N_BALLOON_STATS; i++)
+        g_assert_nonnull(balloon_stat_names[i]);
+    vm_free(vm);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -236,5 +337,7 @@ int main(int argc, char **argv)
     g_test_add_func("/core/state", test_state);
     g_test_add_func("/core/state-timer", test_state_timer);
     g_test_add_func("/core/dirty", test_dirty);
+    g_test_add_func("/core/ram-discard", test_ram_discard);
+    g_test_add_func("/core/balloon", test_balloon);
     return g_test_run();
 }

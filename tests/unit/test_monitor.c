@@ -58,9 +58,9 @@ static void test_commands(void)
     expect(vm, "   # a comment", "");
     expect(vm, "help", "help|? ?command? -- *quit|q*");
     expect(vm, "help cont", "cont|c -- go on\n");
-    expect(vm, "? info", "info block -- *");
+    expect(vm, "? info", "info balloon -- *");
     expect(vm, "help info pci", "info pci -- PCI functions\n");
-    expect(vm, "info", "info block -- *");
+    expect(vm, "info", "info balloon -- *");
     expect(vm, "inof", "Error: unknown command: 'inof' (did you mean 'info'?)\n");
     expect(vm, "info statsu", "Error: unknown info command: 'statsu' (did you mean 'status'?)\n");
     expect(vm, "stop now", "Error: usage: stop\n");
@@ -81,6 +81,9 @@ static void test_commands(void)
     vm->state = RUN_PAUSED;
     expect(vm, "system_reset", "");
     g_assert_true(vm->requests & REQ_RESET);
+    expect(vm, "info balloon", "Error: No balloon device has been activated\n");
+    expect(vm, "balloon 512", "Error: No balloon device has been activated\n");
+    expect(vm, "balloon much", "Error: balloon: 'much' is no size*");
     expect(vm, "info kvm", "kvm support: not compiled\n");
     expect(vm, "info registers", "Error: there are no CPUs\n");
     expect(vm, "info pci", "Error: this machine has no PCI bus\n");

@@ -28,6 +28,8 @@ const struct hmp_cmd hmp_commands[] = {
     { "xp", NULL, "/fmt addr", "dump physical memory: /COUNT, then x d u o c, then b h w g", 1, 1, hmp_xp,
       true },
     { "x", NULL, "/fmt addr", "dump virtual memory: not built, see xp", 1, 1, hmp_x, true },
+    { "balloon", NULL, "target", "memory the guest shall have, in MiB or with a suffix: 'balloon 512'", 1, 1,
+      hmp_balloon },
     { "i", NULL, "/fmt port", "read an I/O port: 'i/b 0x60'", 1, 1, hmp_i, true },
     { "o", NULL, "/fmt port value", "write an I/O port", 2, 2, hmp_o, true },
     { "print", "p", "/fmt expr", "print a value", 1, -1, hmp_print_expr, true },
@@ -43,6 +45,7 @@ const struct hmp_cmd hmp_commands[] = {
 };
 
 const struct hmp_cmd hmp_info_commands[] = {
+    { "balloon", NULL, "", "memory the guest has, and what it tells of it", 0, 0, info_balloon },
     { "block", NULL, "", "drives and their media", 0, 2, info_block },
     { "blockstats", NULL, "", "what drives have read and written", 0, 0, info_blockstats },
     { "boot", NULL, "", "the firmware's boot order", 0, 0, info_boot },

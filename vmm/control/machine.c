@@ -64,6 +64,7 @@ static bool create(struct machine *m, GError **err)
     if (!options_apply_log(o, vm, err) || !options_open_chardevs(o, vm, err) || !options_open_drives(o, vm, err) ||
         !create_board(m, err) || !open_monitors(m, err))
         return false;
+    vm->ram.block.locked |= o->mlock;
     if (o->mlock && mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
         return fail(err, "-overcommit mem-lock=on: cannot lock memory: %s", g_strerror(errno));
     if (!kvm_start_cpus(m->kvm, err))

@@ -62,6 +62,10 @@ bool hmp_block_resize(struct hmp *h, GError **err);
 bool hmp_ringbuf_read(struct hmp *h, GError **err);
 bool hmp_ringbuf_write(struct hmp *h, GError **err);
 
+/* hmp_balloon.c */
+bool hmp_balloon(struct hmp *h, GError **err);
+bool info_balloon(struct hmp *h, GError **err);
+
 /* hmp_mem.c: memory, ports, expressions */
 bool hmp_xp(struct hmp *h, GError **err);
 bool hmp_x(struct hmp *h, GError **err);

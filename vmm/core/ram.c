@@ -6,15 +6,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { HUGE_2M = 2 << 20, BITS = sizeof(unsigned long) * 8 };
 
-/* A file or a deleted temporary in a directory, as large as the block. */
-static int open_path(const char *path, uint64_t size, GError **err)
+/* A file or a deleted temporary in a directory, as large as the block.  *empty: nobody has written to it yet. */
+static int open_path(const char *path, uint64_t size, bool *empty, GError **err)
 {
     struct stat st;
     int fd;
@@ -32,13 +34,24 @@ static int open_path(const char *path, uint64_t size, GError **err)
         fail(err, "mem-path: cannot open '%s': %s", path, g_strerror(errno));
         return -1;
     }
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (uint64_t) st.st_size < size &&
-        ftruncate(fd, (off_t) size) < 0) {
+    bool known = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    *empty = known && st.st_size == 0;
+    if (known && (uint64_t) st.st_size < size && ftruncate(fd, (off_t) size) < 0) {
         fail(err, "mem-path: cannot make '%s' %" PRIu64 " MiB large: %s", path, size >> 20, g_strerror(errno));
         close(fd);
         return -1;
     }
     return fd;
+}
+
+/* The size of the pages that map fd, or anonymous memory. */
+static uint64_t host_page(int fd)
+{
+    struct statfs fs;
+
+    if (fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC)
+        return (uint64_t) fs.f_bsize;
+    return (uint64_t) sysconf(_SC_PAGESIZE);
 }
 
 static int open_memfd(const char *name, uint64_t size, bool hugetlb, GError **err)
@@ -58,11 +71,12 @@ bool ram_block_alloc(struct ram_block *rb, const char *name, uint64_t size, cons
                      GError **err)
 {
     static const struct ram_source anonymous = { .dump = true };
+    bool empty = true;
 
     src = src ? src : &anonymous;
     *rb = (struct ram_block){ .name = name, .size = size, .fd = -1 };
     if (src->path)
-        rb->fd = open_path(src->path, size, err);
+        rb->fd = open_path(src->path, size, &empty, err);
     else if (src->memfd)
         rb->fd = open_memfd(name, size, src->hugetlb, err);
     if ((src->path || src->memfd) && rb->fd < 0)
@@ -84,6 +98,9 @@ bool ram_block_alloc(struct ram_block *rb, const char *name, uint64_t size, cons
         munmap(area, (size_t) (at - area));
     munmap(at + size, (size_t) (area + align - at));
 
+    rb->shared = flags & MAP_SHARED;
+    rb->locked = src->prealloc;
+    rb->page = rb->shared || empty ? host_page(rb->fd) : 0;
     if (size >= HUGE_2M)
         madvise(rb->host, size, MADV_HUGEPAGE); /* a hint: failing is no error */
     if (src->merge)
@@ -113,6 +130,32 @@ void ram_block_free(struct ram_block *rb)
     for (int i = 0; i < N_DIRTY; i++)
         g_free(rb->dirty[i]);
     *rb = (struct ram_block){ .fd = -1 };
+}
+
+void ram_block_pin(struct ram_block *rb)
+{
+    __atomic_fetch_add(&rb->pins, 1, __ATOMIC_SEQ_CST);
+}
+
+void ram_block_unpin(struct ram_block *rb)
+{
+    __atomic_fetch_sub(&rb->pins, 1, __ATOMIC_SEQ_CST);
+}
+
+int ram_block_discard(struct ram_block *rb, uint64_t off, uint64_t len)
+{
+    if (!range_fits(off, len, rb->size))
+        return EFAULT;
+    if (rb->locked || !rb->page || __atomic_load_n(&rb->pins, __ATOMIC_SEQ_CST))
+        return EPERM;
+    uint64_t from = ROUND_UP(off, rb->page), to = ROUND_DOWN(off + len, rb->page);
+    if (from >= to)
+        return EINVAL;
+    /* A hole in the file leaves every mapping of it by itself.  Private copies do not go with the file's pages. */
+    if (rb->shared)
+        return fallocate(rb->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t) from, (off_t) (to - from)) < 0
+            ? errno : 0;
+    return madvise(rb->host + from, to - from, MADV_DONTNEED) < 0 ? errno : 0;
 }
 
 void ram_block_track(struct ram_block *rb, enum dirty_consumer c, bool on)
@@ -178,6 +221,15 @@ void *ram_ptr(const struct ram *ram, uint64_t gpa, uint64_t len)
     uint64_t off, room;
 
     return ram_locate(ram, gpa, &off, &room) && len <= room ? ram->block.host + off : NULL;
+}
+
+int ram_discard(struct ram *ram, uint64_t gpa, uint64_t len)
+{
+    uint64_t off, room;
+
+    if (!ram_locate(ram, gpa, &off, &room) || len > room)
+        return EFAULT;
+    return ram_block_discard(&ram->block, off, len);
 }
 
 static uint8_t *dma_ptr(struct device *d, uint64_t gpa, size_t len)

@@ -19,6 +19,12 @@ struct ram_block {
     uint8_t *host;    /* page aligned */
     uint64_t size;    /* multiple of 4 KiB */
     int fd;           /* memfd or file behind it, or -1 */
+    bool shared;      /* what is written goes into fd */
+    bool locked;      /* the user wants all of it in memory: prealloc, mem-lock */
+    unsigned pins;    /* see ram_block_pin(); atomic */
+    /* What the host can take back at once, in bytes; 0: nothing, because it would come back with other contents
+     * than zeros. */
+    uint64_t page;
     unsigned long *dirty[N_DIRTY]; /* NULL: no such consumer */
     /* Merge the accelerator's log of this block into `dirty`; NULL without one.  Under the VM lock. */
     void (*sync)(void *opaque, struct ram_block *rb);
@@ -35,6 +41,15 @@ bool ram_block_alloc(struct ram_block *rb, const char *name, uint64_t size, cons
                      GError **err); /* src may be NULL: anonymous, lazily populated, huge pages where possible */
 void ram_block_free(struct ram_block *rb);
 
+/* Give [off, off+len) back to the host, as far as it is made of whole host pages; it comes back as zeros when it is
+ * touched.  Returns 0, or an errno: EPERM when the block is locked, pinned, or has contents that are not ours; EINVAL
+ * for no whole page; what the host says else.  Under the VM lock. */
+int ram_block_discard(struct ram_block *rb, uint64_t off, uint64_t len);
+/* While somebody else (a kernel's registered buffers, a VFIO device) holds on to the host's pages, none is given back.
+ * Any thread. */
+void ram_block_pin(struct ram_block *rb);
+void ram_block_unpin(struct ram_block *rb);
+
 void ram_block_track(struct ram_block *rb, enum dirty_consumer c, bool on); /* all clean at first */
 void ram_block_mark_dirty(struct ram_block *rb, uint64_t off, uint64_t len);
 void ram_block_sync(struct ram_block *rb);
@@ -50,6 +65,9 @@ struct ram {
 
 /* Host address of [gpa, gpa+len), or NULL when not all of it is RAM and contiguous in the host. */
 void *ram_ptr(const struct ram *ram, uint64_t gpa, uint64_t len);
+
+/* ram_block_discard() of [gpa, gpa+len), which must lie in one of the two parts (else EFAULT). */
+int ram_discard(struct ram *ram, uint64_t gpa, uint64_t len);
 
 /* DMA by a device: guest RAM only, never a register, so it can't re-enter a device.  False (and a guest
  * error is logged): outside RAM, or the device may not master the bus (device.h: dma_disabled); a read

@@ -90,6 +90,7 @@ struct vm *vm_new(int64_t (*source)(void *), void *opaque)
     vm->boot_order = g_ptr_array_new_with_free_func(free_boot_entry);
     g_queue_init(&vm->bhs);
     g_queue_init(&vm->notifiers);
+    g_queue_init(&vm->balloon_listeners);
     vm->on_reboot = ACTION_RESET;
     vm->on_shutdown = ACTION_POWEROFF;
     vm->on_panic = ACTION_SHUTDOWN;

@@ -103,6 +103,8 @@ struct vm {
     GQueue bhs;
     GQueue notifiers;
     struct input *input;  /* input.h */
+    struct balloon *balloon; /* balloon.h; NULL: none */
+    GQueue balloon_listeners;
 
     const struct accel_ops *accel; /* NULL: none */
     void *accel_opaque;
