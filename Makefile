@@ -40,7 +40,7 @@ SUB = $(MAKE) -s --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),
 src = $(patsubst $(SRC)/%,%,$(wildcard $(addprefix $(SRC)/,$(1))))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
-LIB_C  := $(call src,vmm/base/*.c vmm/core/*.c vmm/block/*.c vmm/char/*.c vmm/ui/*.c vmm/boot/*.c vmm/control/*.c hw/*.c hw/*/*.c)
+LIB_C  := $(call src,vmm/base/*.c vmm/core/*.c vmm/block/*.c vmm/char/*.c vmm/net/*.c vmm/ui/*.c vmm/boot/*.c vmm/control/*.c hw/*.c hw/*/*.c)
 VMM_C  := $(call src,vmm/kvm/*.c)
 LIB    := $(B)/libbantam.a
 GEN    := $(B)/bios/blobs.h

@@ -1,5 +1,5 @@
 /* tests/hw/bench.h - a machine in a test tube: RAM, both spaces, a clock that the test steps, an interrupt
- * recorder, and fake drives and chardevs.  No KVM, no threads.
+ * recorder, and fake drives, chardevs and netdevs.  No KVM, no threads.
  *
  *   struct bench *b = bench_new(16 * MiB);
  *   struct device *d = bench_add(b, &rtc_class, "iobase=0x70");
@@ -11,6 +11,7 @@
 #include "vmm/block/block.h"
 #include "vmm/char/chardev.h"
 #include "vmm/core/vm.h"
+#include "vmm/net/net.h"
 
 struct bench {
     struct vm *vm;
@@ -67,5 +68,28 @@ struct fake_chardev {
 struct fake_chardev *bench_chardev(struct bench *b, const char *id);
 void fake_feed(struct fake_chardev *f, const void *buf, size_t len);
 void fake_room(struct fake_chardev *f, size_t room); /* and call writable */
+
+/* A netdev that records the frames that the NIC sends, and feeds it frames.  One per queue: fake_net.q[i]. */
+struct fake_net_queue {
+    struct net net;
+    GPtrArray *sent;     /* GByteArray *: each with its header, where one was agreed on */
+    GQueue fed;          /* GByteArray *: not yet taken by the NIC; delivered from bench_run() */
+    size_t room;         /* frames that send() takes before it is busy; SIZE_MAX at first */
+    unsigned busy;       /* NET_BUSY was answered */
+    unsigned offload;    /* as the NIC set it */
+    unsigned hdr;
+};
+struct fake_net {
+    struct netdev dev;
+    struct bench *b;
+    struct fake_net_queue q[NET_MAX_QUEUES];
+    bool no_hdr;         /* refuses a net_hdr */
+};
+/* Freed with the bench.  can: NET_* that it offers both ways. */
+struct fake_net *bench_net(struct bench *b, const char *id, unsigned queues, unsigned can);
+void fake_net_feed(struct fake_net *f, unsigned queue, const void *frame, size_t len); /* the header included */
+void fake_net_room(struct fake_net *f, unsigned queue, size_t room); /* and tells the NIC that it is writable */
+GByteArray *fake_net_sent(struct fake_net *f, unsigned queue, unsigned i); /* NULL: there were not so many */
+void fake_net_clear(struct fake_net *f); /* forget what was sent and fed */
 
 #endif

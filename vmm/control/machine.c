@@ -3,6 +3,7 @@
 #include "vmm/base/error.h"
 #include "vmm/block/drive.h"
 #include "vmm/control/monitor.h"
+#include "vmm/net/net.h"
 #include "vmm/ui/input.h"
 
 #include <errno.h>
@@ -94,6 +95,7 @@ void machine_destroy(struct machine *m)
         device_free(m->vm->devices->pdata[m->vm->devices->len - 1]);
     kvm_free(m->kvm);
     drive_close_all(m->vm);
+    netdev_free_all(m->vm);
     chardev_free_all(m->vm);
     input_free(m->vm);
     vm_free(m->vm);

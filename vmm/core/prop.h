@@ -19,6 +19,7 @@ enum prop_type {
     PT_MAC,   /* uint8_t[6] */
     PT_BLK,   /* struct blk *: the id of a -drive */
     PT_CHARDEV, /* struct chardev *: the id of a -chardev */
+    PT_NETDEV,  /* struct netdev *: the id of a -netdev */
     PT_CUSTOM,  /* an integer with a text form of its own: see struct prop_format */
 };
 
@@ -67,7 +68,7 @@ struct vm;
 void props_set_defaults(const struct prop *props, void *base);
 void props_free(const struct prop *props, void *base); /* strings */
 const struct prop *prop_find(const struct prop *props, const char *name); /* '_' and '-' are alike */
-/* Parse `value` into the field.  vm resolves PT_BLK and PT_CHARDEV (may be NULL where the table has none). */
+/* Parse `value` into the field.  vm resolves PT_BLK, PT_CHARDEV and PT_NETDEV (may be NULL where the table has none). */
 bool prop_parse(struct vm *vm, const struct prop *p, void *base, const char *value, GError **err);
 char *prop_print(const struct prop *p, const void *base); /* caller frees */
 char *prop_type_text(const struct prop *p); /* "uint32", "bool", "one of a|b|c"; caller frees */

@@ -86,6 +86,8 @@ struct vm *vm_new(int64_t (*source)(void *), void *opaque)
     vm->buses = g_ptr_array_new();
     vm->blks = g_hash_table_new(g_str_hash, g_str_equal);
     vm->chardevs = g_hash_table_new(g_str_hash, g_str_equal);
+    vm->netdevs = g_hash_table_new(g_str_hash, g_str_equal);
+    vm->nics = g_ptr_array_new();
     vm->consoles = g_ptr_array_new();
     vm->boot_order = g_ptr_array_new_with_free_func(free_boot_entry);
     g_queue_init(&vm->bhs);
@@ -113,6 +115,8 @@ void vm_free(struct vm *vm)
     g_ptr_array_free(vm->buses, TRUE);
     g_hash_table_destroy(vm->blks);
     g_hash_table_destroy(vm->chardevs);
+    g_hash_table_destroy(vm->netdevs);
+    g_ptr_array_free(vm->nics, TRUE);
     g_ptr_array_free(vm->consoles, TRUE);
     g_ptr_array_free(vm->boot_order, TRUE);
     exec_clear(&vm->main);

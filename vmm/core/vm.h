@@ -97,6 +97,9 @@ struct vm {
     GHashTable *blks;   /* id -> struct blk *     (block.h) */
     struct blk_pool *blk_pool; /* the drives' worker threads, NULL while there is no drive */
     GHashTable *chardevs; /* id -> struct chardev * (chardev.h) */
+    GHashTable *netdevs;  /* id -> struct netdev *  (net.h) */
+    GPtrArray *nics;      /* struct netdev * that NICs use, in the order of realize */
+    bool macs_used[256];  /* 52:54:00:12:34:xx, see net_default_mac */
     GPtrArray *consoles;  /* struct console *       (display.h) */
     GPtrArray *boot_order; /* struct boot_entry *, sorted by index, owned */
     const GPtrArray *globals; /* struct device_global *, not owned; NULL: none */
