@@ -25,7 +25,7 @@ static void debug_exit_write(void *opaque, uint64_t off, uint64_t val, unsigned 
 
     (void) off, (void) size;
     TRACE(&s->dev, "value 0x%x", (unsigned) val);
-    vm_request_exit(s->dev.vm, (int) ((val << 1 | 1) & 0xff));
+    vm_request_exit(s->dev.vm, CAUSE_DEBUG_EXIT, (int) ((val << 1 | 1) & 0xff));
 }
 static const struct region_ops debug_exit_ops = { debug_exit_read, debug_exit_write, .min = 1, .max = 4,
                                                   .unaligned = true };

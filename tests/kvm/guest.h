@@ -59,7 +59,7 @@ static inline void guest_exit_write(void *opaque, uint64_t off, uint64_t val, un
     struct guest *g = opaque;
 
     (void) off, (void) size;
-    vm_request_exit(g->vm, (int) (val << 1 | 1));
+    vm_request_exit(g->vm, CAUSE_DEBUG_EXIT, (int) (val << 1 | 1));
 }
 
 static const struct region_ops guest_port_ops = { guest_port_read, guest_port_write, .min = 1, .max = 4,

@@ -127,7 +127,7 @@ static void command(struct mux *m, uint8_t b)
     case 'h': case '?': help(m); break;
     case 'x':
         print(m, "bantam: terminated\r\n");
-        vm_request_exit(m->chr.vm, EXIT_OK);
+        vm_request_exit(m->chr.vm, CAUSE_HOST_UI, EXIT_OK);
         break;
     case 'b':
         if (m->n)

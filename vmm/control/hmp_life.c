@@ -22,7 +22,7 @@ bool hmp_cont(struct hmp *h, GError **err)
 bool hmp_quit(struct hmp *h, GError **err)
 {
     (void) err;
-    vm_request_exit(h->vm, EXIT_OK);
+    vm_request_exit(h->vm, CAUSE_HOST_MONITOR, EXIT_OK);
     return true;
 }
 

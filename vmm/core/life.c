@@ -1,5 +1,5 @@
 /* vmm/core/life.c - run, stop, reset, power off: requests from anywhere, carried out by the main loop. */
-#include "vmm/core/vm.h"
+#include "vmm/core/event.h"
 
 const char *const run_state_names[] = {
     "prelaunch", "running", "paused", "suspended", "io-error", "internal-error", "guest-panicked", "shutdown", NULL
@@ -32,7 +32,7 @@ static void notify(struct vm *vm, enum vm_phase phase)
 
 /* --- stop, continue, reset (main thread, no lock held) ------------------------------------------ */
 
-void vm_stop(struct vm *vm, enum run_state state)
+static void halt(struct vm *vm, enum run_state state)
 {
     bool was = vm_running(vm);
 
@@ -51,12 +51,17 @@ void vm_stop(struct vm *vm, enum run_state state)
         notify(vm, PHASE_STOPPED);
 }
 
-bool vm_cont(struct vm *vm)
+void vm_stop(struct vm *vm, enum run_state state)
 {
-    if (vm_running(vm))
-        return true;
-    if (vm->state == RUN_SHUTDOWN || vm->state == RUN_INTERNAL_ERROR || vm->state == RUN_SUSPENDED)
-        return false; /* the first two want a reset, the last a wake event */
+    bool was = vm_running(vm);
+
+    halt(vm, state);
+    if (was)
+        VM_EMIT(vm, EVENT_STOP);
+}
+
+static void run(struct vm *vm)
+{
     notify(vm, PHASE_CONTINUE);
     vm_lock(vm);
     vm->state = RUN_RUNNING;
@@ -65,6 +70,16 @@ bool vm_cont(struct vm *vm)
     TRACER(&vm->trace, "running");
     if (vm->accel)
         vm->accel->resume(vm->accel_opaque);
+}
+
+bool vm_cont(struct vm *vm)
+{
+    if (vm_running(vm))
+        return true;
+    if (vm->state == RUN_SHUTDOWN || vm->state == RUN_INTERNAL_ERROR || vm->state == RUN_SUSPENDED)
+        return false; /* the first two want a reset, the last a wake event */
+    VM_EMIT(vm, EVENT_RESUME);
+    run(vm);
     return true;
 }
 
@@ -88,7 +103,7 @@ void vm_reset(struct vm *vm)
 
 static void finish(struct vm *vm, int code)
 {
-    vm_stop(vm, RUN_SHUTDOWN);
+    halt(vm, RUN_SHUTDOWN);
     vm->exit_code = code;
     vm->done = true;
 }
@@ -115,7 +130,7 @@ static int exit_code_of(const struct vm *vm)
 
 static void do_shutdown(struct vm *vm)
 {
-    notify(vm, PHASE_EVENT_SHUTDOWN);
+    VM_EMIT(vm, EVENT_SHUTDOWN, .cause = vm->cause);
     if (vm->on_shutdown == ACTION_PAUSE && vm->cause != CAUSE_HOST_SIGNAL && vm->cause != CAUSE_HOST_MONITOR &&
         vm->cause != CAUSE_HOST_UI)
         vm_stop(vm, RUN_SHUTDOWN);
@@ -130,17 +145,25 @@ static void do_reset(struct vm *vm)
         return;
     }
     bool asleep = vm->state == RUN_SUSPENDED;
-    notify(vm, PHASE_EVENT_RESET);
     vm_reset(vm);
+    VM_EMIT(vm, EVENT_RESET, .cause = vm->cause);
     if (asleep) {
         vm->state = RUN_PAUSED;
-        vm_cont(vm);
+        run(vm);
     }
+}
+
+static void panicked_off(struct vm *vm, int code)
+{
+    VM_EMIT(vm, EVENT_SHUTDOWN, .cause = CAUSE_GUEST_PANIC);
+    finish(vm, code);
 }
 
 static void do_panic(struct vm *vm)
 {
-    notify(vm, PHASE_EVENT_PANIC);
+    VM_EMIT(vm, EVENT_GUEST_PANICKED, .action = vm->on_panic == ACTION_NONE    ? "run"
+                                                : vm->on_panic == ACTION_PAUSE ? "pause"
+                                                                               : "poweroff");
     switch (vm->on_panic) {
     case ACTION_NONE:
         break;
@@ -151,7 +174,7 @@ static void do_panic(struct vm *vm)
         if (vm->on_shutdown == ACTION_PAUSE && vm->on_panic == ACTION_SHUTDOWN)
             vm_stop(vm, RUN_GUEST_PANICKED);
         else
-            finish(vm, EXIT_PANIC);
+            panicked_off(vm, EXIT_PANIC);
     }
 }
 
@@ -167,6 +190,7 @@ static void do_suspend(struct vm *vm)
     vm_unlock(vm);
     TRACER(&vm->trace, "suspended");
     notify(vm, PHASE_STOPPED);
+    VM_EMIT(vm, EVENT_SUSPEND);
 }
 
 static void do_wakeup(struct vm *vm)
@@ -180,13 +204,20 @@ static void do_wakeup(struct vm *vm)
     notify(vm, PHASE_WAKEUP);
     vm_unlock(vm);
     vm->state = RUN_PAUSED;
-    vm_cont(vm);
+    VM_EMIT(vm, EVENT_WAKEUP);
+    run(vm);
+}
+
+static void do_exit(struct vm *vm)
+{
+    VM_EMIT(vm, EVENT_SHUTDOWN, .cause = vm->cause);
+    finish(vm, vm->exit_code);
 }
 
 static void carry_out(struct vm *vm, unsigned req)
 {
     if (req & REQ_EXIT)
-        finish(vm, vm->exit_code);
+        do_exit(vm);
     else if (req & REQ_SHUTDOWN)
         do_shutdown(vm);
     else if (req & REQ_PANIC)
@@ -202,8 +233,10 @@ static void carry_out(struct vm *vm, unsigned req)
         vm_stop(vm, vm->stop_state);
     if (req & REQ_CONT)
         vm_cont(vm);
-    if (req & REQ_POWERDOWN)
+    if (req & REQ_POWERDOWN) {
         notify(vm, PHASE_POWERDOWN);
+        VM_EMIT(vm, EVENT_POWERDOWN);
+    }
     if (req & REQ_WAKEUP)
         do_wakeup(vm);
 }
@@ -239,7 +272,11 @@ static void request_cause(struct vm *vm, unsigned req, enum vm_cause cause)
     enum vm_cause none = CAUSE_NONE;
 
     __atomic_compare_exchange_n(&vm->cause, &none, cause, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
-    TRACER(&vm->trace, "%s requested: %s", req == REQ_RESET ? "reset" : "shutdown", vm_cause_names[cause]);
+    TRACER(&vm->trace, "%s requested: %s",
+           req == REQ_RESET      ? "reset"
+           : req == REQ_SHUTDOWN ? "shutdown"
+                                 : "exit",
+           vm_cause_names[cause]);
     request(vm, req);
 }
 
@@ -253,10 +290,10 @@ void vm_request_shutdown(struct vm *vm, enum vm_cause cause)
     request_cause(vm, REQ_SHUTDOWN, cause);
 }
 
-void vm_request_exit(struct vm *vm, int code)
+void vm_request_exit(struct vm *vm, enum vm_cause cause, int code)
 {
     vm->exit_code = code;
-    request(vm, REQ_EXIT);
+    request_cause(vm, REQ_EXIT, cause);
 }
 
 void vm_request_powerdown(struct vm *vm)
@@ -289,7 +326,7 @@ void vm_guest_panicked(struct vm *vm, bool crash_loaded)
 {
     /* A guest that has a crash kernel loaded is left to run it: it reports and goes on by itself. */
     if (crash_loaded)
-        TRACER(&vm->trace, "guest panicked, its crash kernel takes over");
+        VM_EMIT(vm, EVENT_GUEST_CRASHLOADED, .action = "run");
     else
         request(vm, REQ_PANIC);
 }

@@ -93,6 +93,9 @@ struct vm *vm_new(int64_t (*source)(void *), void *opaque)
     g_queue_init(&vm->bhs);
     g_queue_init(&vm->notifiers);
     g_queue_init(&vm->balloon_listeners);
+    g_queue_init(&vm->events.listeners);
+    g_queue_init(&vm->events.queue);
+    g_mutex_init(&vm->events.mutex);
     vm->on_reboot = ACTION_RESET;
     vm->on_shutdown = ACTION_POWEROFF;
     vm->on_panic = ACTION_SHUTDOWN;
@@ -121,6 +124,7 @@ void vm_free(struct vm *vm)
     g_ptr_array_free(vm->boot_order, TRUE);
     exec_clear(&vm->main);
     vmlock_clear(&vm->lock);
+    g_mutex_clear(&vm->events.mutex);
     tracer_clear(&vm->trace);
     log_clear(&vm->log);
     g_free(vm->name);

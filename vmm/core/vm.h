@@ -61,8 +61,7 @@ enum vm_phase {
     /* after all devices were reset, before the CPUs are: loaders put their images in place; VM lock held */
     PHASE_RESET,
     PHASE_POWERDOWN, /* the user pressed the power button */
-    PHASE_WAKEUP,    /* from S3: chip set and CPUs were reset, memory was kept; VM lock held */
-    PHASE_EVENT_RESET, PHASE_EVENT_SHUTDOWN, PHASE_EVENT_PANIC /* for QMP and the UI: tells only */
+    PHASE_WAKEUP     /* from S3: chip set and CPUs were reset, memory was kept; VM lock held */
 };
 struct vm_notifier {
     void (*fn)(void *opaque, enum vm_phase phase);
@@ -78,6 +77,13 @@ struct boot_entry { /* see device_add_boot */
 enum { /* vm->requests */
     REQ_RESET = 1, REQ_SHUTDOWN = 2, REQ_POWERDOWN = 4, REQ_STOP = 8, REQ_SUSPEND = 16, REQ_WAKEUP = 32, REQ_EXIT = 64,
     REQ_CONT = 128, REQ_PANIC = 256,
+};
+
+struct vm_events { /* event.h */
+    GMutex mutex;
+    GQueue queue, listeners;
+    int n_listeners; /* atomic */
+    bool posted;
 };
 
 struct vm {
@@ -105,6 +111,7 @@ struct vm {
     const GPtrArray *globals; /* struct device_global *, not owned; NULL: none */
     GQueue bhs;
     GQueue notifiers;
+    struct vm_events events;
     struct input *input;  /* input.h */
     struct balloon *balloon; /* balloon.h; NULL: none */
     GQueue balloon_listeners;
@@ -142,7 +149,8 @@ static inline void vm_unlock(struct vm *vm)
 /* Requests.  A second reset or shutdown before the first was carried out changes nothing. */
 void vm_request_reset(struct vm *vm, enum vm_cause cause);
 void vm_request_shutdown(struct vm *vm, enum vm_cause cause); /* power off */
-void vm_request_exit(struct vm *vm, int code); /* end the process with this status (isa-debug-exit) */
+/* end the process with this status (quit, isa-debug-exit) */
+void vm_request_exit(struct vm *vm, enum vm_cause cause, int code);
 void vm_request_powerdown(struct vm *vm);      /* the power button */
 void vm_request_stop(struct vm *vm, enum run_state state);
 void vm_request_cont(struct vm *vm);
