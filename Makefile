@@ -16,8 +16,12 @@ $(GOALS):
 deps:
 	sh $(SRC)/scripts/setup all
 clean distclean:
-	rm -rf build bantam config.mk
+	rm -rf build bantam bantam-*.so config.mk
 else
+
+# A newer configure asks again, for what this configuration was made of.
+config.mk: $(SRC)/configure
+	@sh $(SRC)/configure $(if $(filter undefined,$(origin CONFIGURE_ARGS)),--cc='$(CC)' --prefix='$(PREFIX)',$(CONFIGURE_ARGS))
 
 # SAN=1 builds everything with AddressSanitizer and UBSan, into a place of its own.
 # FUZZ=1 (by `make fuzz`): the same for libFuzzer, by clang.
@@ -40,12 +44,20 @@ SUB = $(MAKE) -s --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),
 src = $(patsubst $(SRC)/%,%,$(wildcard $(addprefix $(SRC)/,$(1))))
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
-LIB_C  := $(call src,vmm/base/*.c vmm/core/*.c vmm/block/*.c vmm/char/*.c vmm/net/*.c vmm/ui/*.c vmm/boot/*.c vmm/control/*.c hw/*.c hw/*/*.c)
+# Modules (vmm/base/module.h): bantam-NAME.so of NAME_C with NAME_LIBS; not in the library.
+MODULES := $(CFG_MODULES)
+ALL_MODULES :=
+MODULE_C := $(foreach m,$(ALL_MODULES),$($(m)_C))
+NO_MODULES := $(filter-out $(MODULES),$(ALL_MODULES))
+
+LIB_C  := $(filter-out $(MODULE_C),$(call src,vmm/base/*.c vmm/core/*.c vmm/block/*.c vmm/char/*.c vmm/net/*.c vmm/ui/*.c vmm/boot/*.c vmm/control/*.c hw/*.c hw/*/*.c))
 VMM_C  := $(call src,vmm/kvm/*.c)
 LIB    := $(B)/libbantam.a
 GEN    := $(B)/bios/blobs.h
 
-all: $(BIN) $(if $(SAN),,build/compile_flags.txt)
+MODULE_SO := $(patsubst %,$(dir $(BIN))bantam-%.so,$(MODULES))
+
+all: $(BIN) $(MODULE_SO) $(if $(SAN),,build/compile_flags.txt)
 
 # --- what the guest runs: built into arrays -----------------------------------------------------
 include $(SRC)/bios/rules.mk
@@ -59,21 +71,37 @@ $(LIB): $(call obj,$(LIB_C))
 	$(call say,AR)$(AR) rcs $@ $^
 
 $(BIN): $(call obj,$(VMM_C) vmm/main.c) $(LIB)
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -rdynamic $^ $(LIBS) -o $@
+
+# $(1) is the module
+define module
+$(dir $(BIN))bantam-$(1).so: $(call obj,$($(1)_C))
+	$$(call say,LD)$$(CC) $$(ALL_CFLAGS) $$(LDFLAGS) -shared $$^ $$(CFG_$(1)_LIBS) -o $$@
+$(call obj,$($(1)_C)): ALL_CFLAGS += -fPIC $$(CFG_$(1)_CFLAGS)
+endef
+$(foreach m,$(MODULES),$(eval $(call module,$(m))))
 
 build/compile_flags.txt: config.mk
 	@mkdir -p build
 	@printf '%s\n' $(ALL_CFLAGS) >$@
 
 # --- tests --------------------------------------------------------------------------------------
-TEST_C := $(call src,tests/unit/test_*.c tests/hw/test_*.c tests/kvm/test_*.c)
+TEST_C := $(filter-out $(foreach m,$(NO_MODULES),tests/unit/test_$(m).c),\
+  $(call src,tests/unit/test_*.c tests/hw/test_*.c tests/kvm/test_*.c))
 TESTS  := $(patsubst %.c,$(B)/%,$(TEST_C))
 KVM_TESTS := $(patsubst tests/kvm/%.c,build/tests/kvm/%,$(filter tests/kvm/%,$(TEST_C)))
 TEST_SH := $(call src,tests/boot/*.sh tests/smoke/*.sh tests/recipes/*.sh tests/kvm/*.sh tests/cli/*.sh)
 GUEST_SH := $(call src,tests/guest/*.sh)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(LIB)
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(LIB) $(MODULE_LIBS) $(LIBS) -o $@
+# the test of a module has the module in it
+define module_test
+$(B)/tests/unit/test_$(1): $(call obj,$($(1)_C))
+$(B)/tests/unit/test_$(1): MODULE_LIBS := $$(CFG_$(1)_LIBS)
+$(B)/tests/unit/test_$(1).o: ALL_CFLAGS += $$(CFG_$(1)_CFLAGS)
+endef
+$(foreach m,$(MODULES),$(eval $(call module_test,$(m))))
 BENCH_O := $(B)/tests/hw/bench.o $(B)/tests/hw/catalog_rig.o
 $(B)/tests/hw/%: $(B)/tests/hw/%.o $(BENCH_O) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
@@ -135,14 +163,15 @@ deps:
 
 install: all
 	install -D -m 755 bantam $(DESTDIR)$(PREFIX)/bin/bantam
+	for m in $(MODULE_SO); do install -D -m 755 $$m $(DESTDIR)$(PREFIX)/lib/bantam/$$(basename $$m) || exit 1; done
 	install -D -m 644 $(SRC)/docs/bantam.1 $(DESTDIR)$(PREFIX)/share/man/man1/bantam.1
 
 clean:
-	rm -rf build bantam
+	rm -rf build bantam bantam-*.so
 distclean: clean
 	rm -f config.mk
 	[ "$(SRC)" = . ] || rm -f Makefile
 
--include $(patsubst %.o,%.d,$(call obj,$(LIB_C) $(VMM_C) vmm/main.c $(TEST_C)) $(FUZZ_OBJ))
+-include $(patsubst %.o,%.d,$(call obj,$(LIB_C) $(MODULE_C) $(VMM_C) vmm/main.c $(TEST_C)) $(FUZZ_OBJ))
 .DELETE_ON_ERROR:
 endif
