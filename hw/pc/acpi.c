@@ -1,4 +1,4 @@
-/* hw/pc/acpi.c - ACPI tables of the board: DSDT (bios/dsdt.asl), SSDT, FADT, FACS, MADT, WAET,
+/* hw/pc/acpi.c - ACPI tables of the board: DSDT (bios/dsdt.asl), SSDT (bios/ssdt.asl and more), FADT, FACS, MADT, WAET,
  * RSDT, XSDT, RSDP.
  *
  * Source: ACPI Specification 6.3, chapter 5; Windows ACPI Emulated Devices Table 1.0. The FADT is
@@ -167,10 +167,48 @@ static void processors(GByteArray *out, unsigned n)
     }
 }
 
+/* Name (name, <a byte>): give it its value. */
+static void patch(uint8_t *aml, size_t len, const char *name, uint8_t v)
+{
+    unsigned found = 0;
+
+    for (size_t i = 0; i + 7 <= len; i++)
+        if (aml[i] == 0x08 && !memcmp(aml + i + 1, name, 4) && aml[i + 5] == 0x0a) {
+            aml[i + 6] = v;
+            found++;
+        }
+    g_assert(found == 1); /* the sources have each once */
+}
+
+/* What iasl makes of External: If (0) { ... } at the start. */
+static size_t skip_externals(const uint8_t *aml)
+{
+    enum { IF_OP = 0xa0, EXTERNAL_OP = 0x15, ZERO_OP = 0 };
+
+    g_assert(aml[HEADER] == IF_OP && aml[HEADER + 1] < 0x40 && aml[HEADER + 2] == ZERO_OP &&
+             aml[HEADER + 3] == EXTERNAL_OP);
+    return HEADER + 1 + aml[HEADER + 1];
+}
+
+static void fixed_part(const struct acpi_info *info, GByteArray *t)
+{
+    size_t skip = skip_externals(ssdt_aml), len = sizeof ssdt_aml - skip;
+    uint32_t at = t->len;
+    uint8_t serial = 0;
+
+    g_byte_array_append(t, ssdt_aml + skip, len);
+    for (unsigned i = 0; i < 4; i++)
+        serial |= (uint8_t) (info->serial[i] << i);
+    patch(t->data + at, len, "COMP", serial);
+    patch(t->data + at, len, "PVPP", info->pvpanic);
+    patch(t->data + at, len, "FWCP", info->fw_cfg);
+}
+
 static void build_ssdt(const struct acpi_info *info, GByteArray *t, GByteArray *loader)
 {
     uint32_t at = begin_table(t, "SSDT", 1);
 
+    fixed_part(info, t);
     if (info->s3)
         sleep_state(t, "\\_S3", 1);
     if (info->s4)
@@ -187,34 +225,15 @@ static void build_ssdt(const struct acpi_info *info, GByteArray *t, GByteArray *
     end_table(t, at, loader);
 }
 
-/* Name (name, <a byte>): give it its value. */
-static void patch(uint8_t *aml, size_t len, const char *name, uint8_t v)
-{
-    unsigned found = 0;
-
-    for (size_t i = HEADER; i + 7 <= len; i++)
-        if (aml[i] == 0x08 && !memcmp(aml + i + 1, name, 4) && aml[i + 5] == 0x0a) {
-            aml[i + 6] = v;
-            found++;
-        }
-    g_assert(found == 1); /* dsdt.asl has each once */
-}
-
 static uint32_t add_dsdt(const struct acpi_info *info, GByteArray *t, GByteArray *loader)
 {
     align(t, 16);
     uint32_t at = t->len;
     g_byte_array_append(t, dsdt_aml, sizeof dsdt_aml);
     uint8_t *aml = t->data + at;
-    uint8_t serial = 0;
-    for (unsigned i = 0; i < 4; i++)
-        serial |= (uint8_t) (info->serial[i] << i);
-    patch(aml, sizeof dsdt_aml, "COMP", serial);
     patch(aml, sizeof dsdt_aml, "FDCP", info->fdc);
     patch(aml, sizeof dsdt_aml, "KBCP", info->kbc);
     patch(aml, sizeof dsdt_aml, "MOUP", info->mouse);
-    patch(aml, sizeof dsdt_aml, "PVPP", info->pvpanic);
-    patch(aml, sizeof dsdt_aml, "FWCP", info->fw_cfg);
     aml[CHECKSUM_AT] = 0;
     end_table(t, at, loader);
     return at;
