@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* On a real file system: /tmp may be memory.  Removed by scratch_free. */
@@ -36,6 +37,16 @@ static inline void scratch_free(char *dir)
     g_dir_close(d);
     g_rmdir(dir);
     g_free(dir);
+}
+
+/* Not where a container forbids it, or the kernel has none. */
+static inline bool have_uring(void)
+{
+#ifdef HAVE_URING
+    return syscall(SYS_io_uring_setup, 0, NULL) < 0 && errno != ENOSYS && errno != EPERM;
+#else
+    return false;
+#endif
 }
 
 static inline char *make_image(const char *dir, const char *name, uint64_t size)
@@ -135,16 +146,16 @@ static inline void io_submit_op(struct blk *blk, struct io *io, enum blk_op op, 
     io->req = (struct blk_req){
         .op = op, .off = off, .len = len, .iov = io->iov, .niov = buf ? 1 : 0, .done = io_done, .opaque = io
     };
-    vm_lock(blk->vm);
+    exec_enter(blk->exec);
     blk_submit(blk, &io->req);
     g_assert_false(io->done); /* never from within */
-    vm_unlock(blk->vm);
+    exec_leave(blk->exec);
 }
 
 static inline int io_wait(struct blk *blk, struct io *io)
 {
     while (!io->done)
-        exec_iterate(&blk->vm->main, true);
+        exec_iterate(blk->exec, true);
     return io->err;
 }
 

@@ -133,6 +133,10 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_data_func("/block/cut/writeback", "cache=writeback", test_safe);
     g_test_add_data_func("/block/cut/none-native", "cache=none,aio=native", test_safe);
+    if (have_uring()) {
+        g_test_add_data_func("/block/cut/writeback-uring", "cache=writeback,aio=io_uring", test_safe);
+        g_test_add_data_func("/block/cut/directsync-uring", "cache=directsync,aio=io_uring", test_safe);
+    }
     g_test_add_data_func("/block/cut/writethrough", "cache=writethrough", test_safe);
     g_test_add_data_func("/block/cut/directsync-native", "cache=directsync,aio=native", test_safe);
     g_test_add_data_func("/block/cut/flushes-ignored-is-noticed", "cache=unsafe", test_unsafe);

@@ -280,6 +280,13 @@ int main(int argc, char **argv)
     g_test_add("/block/error/enospc-snapshot", struct fix, ",snapshot=on", setup, test_enospc, teardown);
     g_test_add("/block/error/enospc-native", struct fix, ",cache=none,aio=native", setup, test_enospc,
                teardown);
+    if (have_uring()) {
+        g_test_add("/block/error/enospc-uring", struct fix, ",aio=io_uring", setup, test_enospc, teardown);
+        g_test_add("/block/error/file-size-limit-uring", struct fix, "cache=writeback,aio=io_uring", setup, test_fsize,
+                   teardown);
+        g_test_add("/block/error/file-size-limit-uring-direct", struct fix, "cache=none,aio=io_uring", setup, test_fsize,
+                   teardown);
+    }
     g_test_add("/block/error/report", struct fix, NULL, setup, test_report, teardown);
     g_test_add("/block/error/stop", struct fix, NULL, setup, test_stop, teardown);
     g_test_add("/block/error/reset", struct fix, NULL, setup, test_reset, teardown);

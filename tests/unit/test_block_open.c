@@ -3,6 +3,10 @@
 #include "tests/unit/blktest.h"
 #include "vmm/block/drive_int.h"
 
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -57,8 +61,6 @@ static void test_mistakes(struct fix *f, gconstpointer unused)
                    "format 'qcow2' is not supported yet; convert it");
     expect_refused(refused(vm, "id=d,file=%s,format=rwa", f->img),
                    "there is no format 'rwa' (did you mean 'raw'?)");
-    expect_refused(refused(vm, "id=d,file=%s,aio=io_uring", f->img),
-                   "aio=io_uring is not supported yet; use aio=native");
     expect_refused(refused(vm, "id=d,file=%s,aio=native", f->img), "aio=native needs O_DIRECT");
     expect_refused(refused(vm, "id=d,file=%s,cache=nothing", f->img), "not one of: writeback, none, ");
     expect_refused(refused(vm, "id=d,file=%s,copy-on-read=on", f->img), "copy-on-read=on is not supported");
@@ -397,9 +399,10 @@ static void test_loop(struct fix *f, gconstpointer unused)
         return;
     }
     g_strstrip(dev);
-    static const char *const modes[] = { "cache=none,aio=native", "cache=none", "cache=writeback" };
+    const char *const modes[] = { "cache=none,aio=native", "cache=none,aio=threads", "cache=writeback",
+                                  "cache=none,aio=io_uring", "cache=writeback,aio=io_uring" };
     uint8_t *buf = g_malloc(8192), *back = g_malloc(8192);
-    for (int m = 0; m < 3; m++) {
+    for (int m = 0; m < (have_uring() ? 5 : 3); m++) {
         struct blk *blk = add_drive(f->vm, "id=d,format=raw,file=%s,%s", dev, modes[m]);
         g_assert_cmpuint(blk->size, ==, 1 << 20);
         for (int i = 0; i < 8192; i++)
@@ -424,10 +427,47 @@ static void test_loop(struct fix *f, gconstpointer unused)
     g_free(dev);
 }
 
+/* As a container forbids it. */
+static void test_no_uring(struct fix *f, gconstpointer unused)
+{
+    (void) unused;
+    pid_t pid = fork();
+
+    if (!pid) {
+        struct sock_filter code[] = {
+            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        };
+        struct sock_fprog prog = { G_N_ELEMENTS(code), code };
+        struct drive_info info;
+        struct exec e;
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+            _exit(77);
+        char *msg = refused(f->vm, "id=d,file=%s,aio=io_uring", f->img);
+        g_assert_nonnull(strstr(msg, "drive 'd': aio=io_uring: "));
+        g_assert_nonnull(strstr(msg, "use aio=native or aio=threads"));
+        struct blk *blk = add_drive(f->vm, "id=d,file=%s,cache=none", f->img);
+        exec_init(&e, f->vm, "iothread0", false);
+        drive_set_exec(blk, &e); /* where it would have been the best */
+        g_assert_true(drive_query(blk, &info));
+        g_assert_cmpstr(info.aio, ==, "native");
+        _exit(0);
+    }
+    int st;
+    g_assert_cmpint(waitpid(pid, &st, 0), ==, pid);
+    if (WIFEXITED(st) && WEXITSTATUS(st) == 77)
+        g_test_skip("seccomp does not work here");
+    else
+        g_assert_cmpint(st, ==, 0);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add("/block/open/mistakes", struct fix, NULL, setup, test_mistakes, teardown);
+    g_test_add("/block/open/no-io_uring", struct fix, NULL, setup, test_no_uring, teardown);
     g_test_add("/block/open/permissions", struct fix, NULL, setup, test_permissions, teardown);
     g_test_add("/block/open/locks", struct fix, NULL, setup, test_locks, teardown);
     g_test_add("/block/open/qemu-locks", struct fix, NULL, setup, test_qemu, teardown);

@@ -35,9 +35,9 @@ struct blk_req { /* a field of the device; not touched by the device between sub
     void *priv[4];
 };
 
-/* What the device is told; called in the exec, inside exec_enter(). */
+/* What the device is told; called by the main thread under the VM lock. */
 struct blk_dev_ops {
-    void (*resized)(void *opaque);
+    void (*resized)(void *opaque); /* blk->size is the new one already: in an iothread it may have been seen before */
     void (*media_changed)(void *opaque, bool present); /* monitor: change, eject */
     bool (*tray_locked)(void *opaque);  /* eject without force is refused while locked */
     void (*eject_request)(void *opaque); /* the user pressed the button of a locked tray */

@@ -1,9 +1,51 @@
 /* vmm/block/drive.c - a drive's life: opened, its media changed, stopped and continued with the VM, closed.
  */
 #include "vmm/block/drive_int.h"
+#include "vmm/block/engine.h"
 
 #include <errno.h>
 #include <signal.h>
+
+/* --- the drive's exec ---------------------------------------------------------------------------- */
+
+struct call {
+    struct drive *d;
+    void (*fn)(struct drive *d, void *opaque);
+    void *opaque;
+    GMutex mutex;
+    GCond cond;
+    bool done;
+};
+
+static void call_job(void *opaque)
+{
+    struct call *c = opaque;
+
+    c->fn(c->d, c->opaque);
+    g_mutex_lock(&c->mutex);
+    c->done = true;
+    g_cond_signal(&c->cond);
+    g_mutex_unlock(&c->mutex);
+}
+
+/* Run fn inside the drive's exec and wait for it; under the VM lock, if that is the main one. */
+static void call_inside(struct drive *d, void (*fn)(struct drive *d, void *opaque), void *opaque)
+{
+    if (d->blk.exec->main) {
+        fn(d, opaque);
+        return;
+    }
+    struct call c = { .d = d, .fn = fn, .opaque = opaque };
+    g_mutex_init(&c.mutex);
+    g_cond_init(&c.cond);
+    exec_post(d->blk.exec, call_job, &c);
+    g_mutex_lock(&c.mutex);
+    while (!c.done)
+        g_cond_wait(&c.cond, &c.mutex);
+    g_mutex_unlock(&c.mutex);
+    g_mutex_clear(&c.mutex);
+    g_cond_clear(&c.cond);
+}
 
 /* --- media ------------------------------------------------------------------------------------- */
 
@@ -18,7 +60,6 @@ static struct bnode *open_layers(struct drive *d, const char *path, const char *
         .path = path,
         .read_only = read_only || snapshot,
         .direct = d->direct,
-        .native = cfg->aio == AIO_NATIVE,
         .lock = cfg->locking != OOA_OFF,
         .lock_forced = cfg->locking == OOA_ON,
         .vm = d->blk.vm,
@@ -144,21 +185,34 @@ bool drive_change_medium(struct blk *blk, const char *path, const char *format, 
     return true;
 }
 
+struct resize {
+    uint64_t size;
+    int err;
+};
+
+static void resize_inside(struct drive *d, void *opaque)
+{
+    struct resize *r = opaque;
+
+    drive_wait(d);
+    r->err = node_resize(d->root, r->size);
+    d->blk.size = d->root->size;
+}
+
 bool drive_resize(struct blk *blk, uint64_t size, GError **err)
 {
     if (!is_drive(blk, err))
         return false;
     struct drive *d = as_drive(blk);
+    struct resize r = { .size = size };
     if (!d->root)
         return fail(err, "%s has no medium", d->who);
     if (!size || size % 512 || size > INT64_MAX)
         return fail(err, "%s: a size of %" PRIu64 " bytes is no multiple of 512", d->who, size);
-    drive_wait(d);
-    int e = node_resize(d->root, size);
-    if (e)
+    call_inside(d, resize_inside, &r);
+    if (r.err)
         return fail(err, "%s: cannot resize '%s' to %" PRIu64 " bytes: %s", d->who, d->file, size,
-                    g_strerror(e));
-    blk->size = d->root->size;
+                    g_strerror(r.err));
     if (blk->dev_ops && blk->dev_ops->resized)
         blk->dev_ops->resized(blk->dev_opaque);
     return true;
@@ -171,62 +225,30 @@ bool drive_uses_file(struct blk *blk, uint64_t dev, uint64_t ino)
 
 /* --- stop and continue ------------------------------------------------------------------------- */
 
-struct call {
-    struct drive *d;
-    void (*fn)(struct drive *d);
-    GMutex mutex;
-    GCond cond;
-    bool done;
-};
-
-static void call_job(void *opaque)
+static void quiesce(struct drive *d, void *unused)
 {
-    struct call *c = opaque;
-
-    c->fn(c->d);
-    g_mutex_lock(&c->mutex);
-    c->done = true;
-    g_cond_signal(&c->cond);
-    g_mutex_unlock(&c->mutex);
-}
-
-/* Run fn inside the drive's exec and wait for it. */
-static void call_inside(struct drive *d, void (*fn)(struct drive *d))
-{
-    if (d->blk.exec->main) {
-        exec_enter(d->blk.exec);
-        fn(d);
-        exec_leave(d->blk.exec);
-        return;
-    }
-    struct call c = { .d = d, .fn = fn };
-    g_mutex_init(&c.mutex);
-    g_cond_init(&c.cond);
-    exec_post(d->blk.exec, call_job, &c);
-    g_mutex_lock(&c.mutex);
-    while (!c.done)
-        g_cond_wait(&c.cond, &c.mutex);
-    g_mutex_unlock(&c.mutex);
-    g_mutex_clear(&c.mutex);
-    g_cond_clear(&c.cond);
-}
-
-static void quiesce(struct drive *d)
-{
+    (void) unused;
     drive_wait(d);
     int err = drive_flush_now(d);
     if (err)
         warn_user("%s: flushing '%s' failed: %s", d->who, d->file, g_strerror(err));
 }
 
+static void retry(struct drive *d, void *unused)
+{
+    (void) unused;
+    drive_retry(d);
+}
+
 static void on_phase(void *opaque, enum vm_phase phase)
 {
     struct drive *d = opaque;
 
-    if (phase == PHASE_STOPPED)
-        call_inside(d, quiesce);
-    else if (phase == PHASE_CONTINUE && d->kept)
-        call_inside(d, drive_retry);
+    if (phase != PHASE_STOPPED && (phase != PHASE_CONTINUE || !__atomic_load_n(&d->kept_count, __ATOMIC_ACQUIRE)))
+        return;
+    exec_enter(&d->blk.vm->main);
+    call_inside(d, phase == PHASE_STOPPED ? quiesce : retry, NULL);
+    exec_leave(&d->blk.vm->main);
 }
 
 void drive_set_exec(struct blk *blk, struct exec *e)
@@ -320,6 +342,8 @@ struct blk *drive_open(struct vm *vm, const struct drive_config *cfg, GError **e
         ok = fail(err, "%s: file= is missing (only a CD-ROM or floppy drive may be empty)", d->who);
     if (ok && !bctx_init(&d->ctx, vm, &vm->main, err))
         ok = fail_prefix(err, "%s", d->who);
+    if (ok && !engine_choose(&d->ctx, cfg->aio, d->direct, err))
+        ok = fail_prefix(err, "%s", d->who);
     const char *used = NULL;
     struct bnode *root = ok && path ? open_layers(d, path, cfg->format, ro, &used, err) : NULL;
     if (!ok || (path && !root)) {
@@ -361,18 +385,16 @@ void drive_close_all(struct vm *vm)
 bool drive_query(struct blk *blk, struct drive_info *info)
 {
     static const char *const caches[2][2] = { { "writethrough", "writeback" }, { "directsync", "none" } };
-    static const char *const aios[] = { "threads", "native" };
 
     if (blk->ops != &drive_ops)
         return false;
     struct drive *d = as_drive(blk);
     *info = (struct drive_info){
-        .file = d->file, .format = d->format, .aio = aios[d->cfg.aio], .io_status = d->io_status,
+        .file = d->file, .format = d->format, .aio = d->ctx.engine->name, .io_status = d->io_status,
+        .kept = __atomic_load_n(&d->kept_count, __ATOMIC_ACQUIRE),
         .cache = d->no_flush ? "unsafe" : caches[d->direct][blk->write_cache],
         .snapshot = d->cfg.snapshot && d->root && !blk->read_only,
         .locked = blk->dev_ops && blk->dev_ops->tray_locked && blk->dev_ops->tray_locked(blk->dev_opaque),
     };
-    for (struct blk_req *r = d->kept; r; r = r->next)
-        info->kept++;
     return true;
 }

@@ -22,7 +22,7 @@
 enum drive_if { DRIVE_IDE, DRIVE_FLOPPY, DRIVE_VIRTIO, DRIVE_NONE };
 enum drive_media { MEDIA_DISK, MEDIA_CDROM };
 enum drive_cache { CACHE_WRITEBACK, CACHE_NONE, CACHE_WRITETHROUGH, CACHE_DIRECTSYNC, CACHE_UNSAFE };
-enum drive_aio { AIO_THREADS, AIO_NATIVE, AIO_IO_URING };
+enum drive_aio { AIO_THREADS, AIO_NATIVE, AIO_IO_URING, AIO_AUTO };
 enum drive_policy { POLICY_AUTO, POLICY_REPORT, POLICY_STOP, POLICY_IGNORE, POLICY_ENOSPC };
 enum { DRIVE_UNSET = 0xffffffff }; /* index, bus, unit that were not given */
 

@@ -5,7 +5,7 @@ static const char *const if_names[] = { "ide", "floppy", "virtio", "none", NULL 
 static const char *const media_names[] = { "disk", "cdrom", NULL };
 static const char *const cache_names[] = { "writeback", "none", "writethrough", "directsync", "unsafe",
                                           NULL };
-static const char *const aio_names[] = { "threads", "native", "io_uring", NULL };
+static const char *const aio_names[] = { "threads", "native", "io_uring", "auto", NULL };
 static const char *const werror_names[] = { "auto", "report", "stop", "ignore", "enospc", NULL };
 static const char *const rerror_names[] = { "auto", "report", "stop", "ignore", NULL };
 static const char *const discard_names[] = { "ignore", "unmap", NULL };
@@ -31,7 +31,8 @@ const struct prop drive_props[] = {
                    .desc = "guest sees a write cache; auto: as cache="),
     PROP_ONOFFAUTO(T, cache_no_flush, OOA_AUTO, .name = "cache.no-flush",
                    .desc = "ignore flushes; auto: as cache="),
-    PROP_ENUM(T, aio, AIO_THREADS, aio_names, .desc = "native needs cache=none or directsync"),
+    PROP_ENUM(T, aio, AIO_AUTO, aio_names,
+              .desc = "how the host does its I/O; native needs cache=none or directsync; auto: the best that works"),
     PROP_BOOL(T, read_only, false, .name = "read-only", .desc = "the guest can't write"),
     PROP_BOOL(T, read_only, false, .name = "readonly", .desc = "the same"),
     PROP_BOOL(T, snapshot, false, .desc = "keep writes in a temporary file and drop them at the end"),
@@ -89,10 +90,6 @@ bool drive_config_check(const struct drive_config *cfg, const char *who, GError 
     bool direct = cfg->cache_direct == OOA_AUTO ? cfg->cache == CACHE_NONE || cfg->cache == CACHE_DIRECTSYNC
                                                 : cfg->cache_direct == OOA_ON;
 
-    if (cfg->aio == AIO_IO_URING)
-        return fail(err,
-                    "%s: aio=io_uring is not supported yet; use aio=native with cache=none, or aio=threads",
-                    who);
     if (cfg->aio == AIO_NATIVE && !direct)
         return fail(err,
                     "%s: aio=native needs O_DIRECT: use cache=none or cache=directsync, or aio=threads", who);

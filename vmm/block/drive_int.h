@@ -19,6 +19,7 @@ struct drive {
     bool kind_read_only;     /* CD-ROM: always */
     unsigned in_flight;      /* requests of the device below us; kept ones not counted */
     struct blk_req *kept, **kept_tail; /* failed, waiting for the VM to continue */
+    unsigned kept_count; /* atomic */
     int kept_errno;
     const char *io_status;
     struct vm_notifier notifier;

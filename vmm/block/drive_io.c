@@ -45,6 +45,7 @@ static void keep(struct drive *d, struct blk_req *req, int err)
     req->next = NULL;
     *d->kept_tail = req;
     d->kept_tail = &req->next;
+    __atomic_add_fetch(&d->kept_count, 1, __ATOMIC_RELEASE);
     d->kept_errno = err;
     d->io_status = no_space(err) ? "nospace" : "failed";
     vm_request_stop(d->blk.vm, RUN_IO_ERROR);
@@ -158,6 +159,7 @@ void drive_fail_kept(struct drive *d)
         d->kept = req->next;
         if (!d->kept)
             d->kept_tail = &d->kept;
+        __atomic_sub_fetch(&d->kept_count, 1, __ATOMIC_RELEASE);
         complete(d, req, d->kept_errno);
     }
 }
@@ -168,6 +170,7 @@ void drive_retry(struct drive *d)
 
     d->kept = NULL;
     d->kept_tail = &d->kept;
+    __atomic_store_n(&d->kept_count, 0, __ATOMIC_RELEASE);
     d->io_status = "ok";
     bctx_plug(&d->ctx);
     for (struct blk_req *req = list; req; req = next) {

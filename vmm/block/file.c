@@ -1,9 +1,11 @@
 /* vmm/block/file.c - the protocol layer on a host file or block device: which engine takes a request, and in
  * which order.
  *
- * libaio takes what fits an O_DIRECT descriptor as it is; workers take the rest.  A write that covers a block
+ * The drive's engine takes what fits the descriptor as it is, as long as the kernel does it; workers take the
+ * rest, and what the kernel has left undone.  A write that covers a block
  * of the disk only in part is done by read, modify, write there, and so excludes every other write to its
  * blocks meanwhile. */
+#include "vmm/block/engine.h"
 #include "vmm/block/file.h"
 #include "vmm/core/vm.h"
 
@@ -20,6 +22,8 @@ static struct file *as_file(struct bnode *n)
     return container_of(n, struct file, node);
 }
 
+static bool settle(struct bio *io);
+
 static void run(struct blk_work *w)
 {
     struct bio *io = container_of(w, struct bio, work);
@@ -35,23 +39,40 @@ static void run(struct blk_work *w)
     bio_finish(io, err);
 }
 
-static bool aio_settle(struct bio *io);
+static bool engine_settle(struct bio *io);
+
+static void give_to_worker(struct file *f, struct bio *io)
+{
+    io->settle = settle;
+    io->work.run = run;
+    blk_pool_push(f->node.ctx->pool, &io->work);
+}
+
+/* Can one call of the kernel do it?  (Of fallocate's, what a file system can do is found out by a worker.) */
+static bool one_call(struct file *f, struct bio *io)
+{
+    io->falloc = 0;
+    switch (io->op) {
+    case BLK_READ: case BLK_WRITE:
+        return io->iov && io->len && io->niov <= IOV_MAX && (f->align == 1 || file_fits(f, io));
+    case BLK_FLUSH:
+        return !__atomic_load_n(&f->lost_errno, __ATOMIC_RELAXED);
+    default:
+        io->falloc = file_falloc(f, io);
+        return io->falloc && io->len && !(io->flags & BLK_FUA);
+    }
+}
 
 static void start(struct file *f, struct bio *io)
 {
-    bool rw = io->op == BLK_READ || io->op == BLK_WRITE;
+    struct bctx *c = f->node.ctx;
 
-    if (f->native && rw && io->niov <= IOV_MAX && io->len && file_fits(f, io)) {
-        if (io->op == BLK_READ)
-            io_prep_preadv(&io->iocb, f->fd, io->iov, (int) io->niov, (long long) io->off);
-        else
-            io_prep_pwritev(&io->iocb, f->fd, io->iov, (int) io->niov, (long long) io->off);
-        io->iocb.aio_rw_flags = io->op == BLK_WRITE && io->flags & BLK_FUA ? RWF_DSYNC : 0;
-        io->settle = aio_settle;
-        aio_push(f->node.ctx, io);
+    if (c->engine != &engine_threads && one_call(f, io) && c->engine->takes(io, f->direct)) {
+        io->fd = f->fd;
+        io->settle = engine_settle;
+        engine_push(c, io);
     } else {
-        io->work.run = run;
-        blk_pool_push(f->node.ctx->pool, &io->work);
+        give_to_worker(f, io);
     }
 }
 
@@ -112,17 +133,20 @@ static bool settle(struct bio *io)
     return true;
 }
 
-/* What the kernel left undone (short, or refused as it stands) is the workers'. */
-static bool aio_settle(struct bio *io)
+/* What the kernel has left undone (short, refused as it stands, ended with its thread) is the workers'. */
+static bool engine_settle(struct bio *io)
 {
-    if (io->progress < io->len &&
-        (!io->err || io->err == EINVAL || io->err == EAGAIN || io->err == EOPNOTSUPP)) {
-        struct file *f = as_file(io->node);
-        io->settle = settle;
-        io->work.run = run;
-        blk_pool_push(f->node.ctx->pool, &io->work);
+    struct file *f = as_file(io->node);
+    bool rw = io->op == BLK_READ || io->op == BLK_WRITE;
+    bool again = io->err == EINVAL || io->err == EAGAIN || io->err == EOPNOTSUPP || io->err == ECANCELED ||
+                 io->err == EINTR;
+
+    if (rw ? (again || !io->err) && io->progress < io->len : again || file_no_falloc(io)) {
+        give_to_worker(f, io);
         return false;
     }
+    if (io->op == BLK_FLUSH)
+        io->err = file_flush_result(f, io->err);
     return settle(io);
 }
 
@@ -296,6 +320,8 @@ static bool find_size(struct file *f, const struct bopen *o, const struct stat *
     if (f->block_dev && ioctl(f->fd, BLKGETSIZE64, &f->bytes))
         return fail(err, "%s: '%s': cannot get the size of the device: %s", o->who, o->path,
                     g_strerror(errno));
+    int sector = 0;
+    f->sector = f->block_dev && !ioctl(f->fd, BLKSSZGET, &sector) && sector > 0 ? (uint32_t) sector : 512;
     if (!f->bytes)
         return fail(err,
                     f->block_dev ? "%s: '%s' has no size: is there a medium in it?"
@@ -343,7 +369,6 @@ struct bnode *file_open(struct bctx *c, const struct bopen *o, GError **err)
     struct file *f = file_new(c, fd, o->path);
     f->node.read_only = o->read_only;
     f->direct = o->direct;
-    f->native = o->native;
     f->want_lock = o->lock;
     f->lock_forced = o->lock_forced;
     bool ok = true;
@@ -353,8 +378,6 @@ struct bnode *file_open(struct bctx *c, const struct bopen *o, GError **err)
     if (ok && o->direct && !find_alignment(f))
         ok = fail(err, "%s: '%s': O_DIRECT does not work here; use cache=writeback or cache=writethrough",
                   o->who, o->path);
-    if (ok && o->native && !aio_open(c, err))
-        ok = fail_prefix(err, "%s", o->who);
     if (ok && o->lock) {
         int e = file_lock(f);
         if (e == EAGAIN)

@@ -176,23 +176,25 @@ int file_do_rw(struct file *f, struct bio *io)
 /* After fdatasync failed, the kernel has dropped the pages that it could not write, and a second one would
  * claim success: every later flush must fail too, or the guest loses writes that it believes are safe.
  * O_DIRECT has no such pages. */
+int file_flush_result(struct file *f, int err)
+{
+    if (err == EROFS || err == EINVAL) /* "special file which does not support synchronization" */
+        return 0;
+    if (err && !f->direct)
+        __atomic_store_n(&f->lost_errno, err, __ATOMIC_RELAXED);
+    return err;
+}
+
 int file_do_flush(struct file *f)
 {
     int err = __atomic_load_n(&f->lost_errno, __ATOMIC_RELAXED);
 
     if (err)
         return err;
-    while (fdatasync(f->fd)) {
-        if (errno == EINTR)
-            continue;
-        err = errno;
-        if (err == EROFS || err == EINVAL) /* "special file which does not support synchronization" */
-            return 0;
-        if (!f->direct)
-            __atomic_store_n(&f->lost_errno, err, __ATOMIC_RELAXED);
-        return err;
-    }
-    return 0;
+    do {
+        err = fdatasync(f->fd) ? errno : 0;
+    } while (err == EINTR);
+    return file_flush_result(f, err);
 }
 
 static int allocate(struct file *f, int mode, const struct bio *io)
@@ -209,6 +211,22 @@ static bool unsupported(int err)
 {
     return err == EOPNOTSUPP || err == ENOSYS || err == EINVAL || err == ENODEV || err == ENOTTY ||
            err == EPERM;
+}
+
+int file_falloc(const struct file *f, const struct bio *io)
+{
+    bool punch = io->op == BLK_DISCARD || io->flags & BLK_MAY_UNMAP;
+
+    if (f->block_dev)
+        return 0;
+    if (punch && !get(&f->no_punch))
+        return FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    return punch || get(&f->no_zero_range) ? 0 : FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE;
+}
+
+bool file_no_falloc(const struct bio *io)
+{
+    return io->falloc && io->err && unsupported(io->err);
 }
 
 int file_do_zero(struct file *f, struct bio *io)
@@ -248,8 +266,10 @@ int file_do_discard(struct file *f, struct bio *io)
     if (!io->len)
         return 0;
     if (f->block_dev) {
-        uint64_t range[2] = { io->off, io->len };
-        err = ioctl(f->fd, BLKDISCARD, range) ? errno : 0;
+        /* whole blocks of it only; of a file the kernel zeroes the rest */
+        uint64_t from = ROUND_UP(io->off, f->sector), to = ROUND_DOWN(io->off + io->len, f->sector);
+        uint64_t range[2] = { from, to - from };
+        err = from < to && ioctl(f->fd, BLKDISCARD, range) ? errno : 0;
     } else {
         err = allocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, io);
     }

@@ -1,5 +1,5 @@
 /* vmm/block/node.c - requests between layers, and where they complete. */
-#include "vmm/block/node.h"
+#include "vmm/block/engine.h"
 #include "vmm/core/vm.h"
 
 #include <errno.h>
@@ -9,7 +9,17 @@
 
 /* --- completion -------------------------------------------------------------------------------- */
 
-static void signal_ready(struct bctx *c)
+struct bwatch {
+    struct bctx *ctx;
+    int fd; /* -1: not in use */
+    GIOCondition cond;
+    void (*fn)(void *opaque, GIOCondition cond);
+    void *opaque;
+    struct exec_fd *watch;
+    struct bwatch *next;
+};
+
+void bctx_signal(struct bctx *c)
 {
     uint64_t one = 1;
 
@@ -17,7 +27,7 @@ static void signal_ready(struct bctx *c)
         ;
 }
 
-static void clear_ready(struct bctx *c)
+static void clear_signal(struct bctx *c)
 {
     uint64_t n;
 
@@ -25,32 +35,65 @@ static void clear_ready(struct bctx *c)
         ;
 }
 
-void bio_finish(struct bio *io, int err)
+void bio_ready(struct bio *io, int err)
 {
     struct bctx *c = io->node->ctx;
 
     io->err = err;
     io->next = NULL;
-    g_mutex_lock(&c->mutex);
-    bool first = !c->ready;
     *c->ready_tail = io;
     c->ready_tail = &io->next;
-    g_mutex_unlock(&c->mutex);
-    if (first)
-        signal_ready(c);
+}
+
+void bio_finish(struct bio *io, int err)
+{
+    struct bctx *c = io->node->ctx;
+    struct bio *old = __atomic_load_n(&c->remote, __ATOMIC_RELAXED);
+
+    io->err = err;
+    do {
+        io->next = old;
+    } while (!__atomic_compare_exchange_n(&c->remote, &old, io, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    if (!old)
+        bctx_signal(c);
+}
+
+/* What workers and the kernel have finished goes to the ready list, in its order. */
+static void collect(struct bctx *c)
+{
+    struct bio *io = NULL, *next, *last;
+
+    if (__atomic_load_n(&c->remote, __ATOMIC_RELAXED))
+        io = __atomic_exchange_n(&c->remote, NULL, __ATOMIC_ACQUIRE);
+    last = io;
+    for (struct bio *turned = NULL; io; io = next) {
+        next = io->next;
+        io->next = turned;
+        turned = io;
+        if (!next) {
+            *c->ready_tail = turned;
+            c->ready_tail = &last->next;
+        }
+    }
+    if (c->flying)
+        c->engine->reap(c);
 }
 
 static struct bio *pop_ready(struct bctx *c)
 {
-    g_mutex_lock(&c->mutex);
     struct bio *io = c->ready;
+
     if (io) {
         c->ready = io->next;
         if (!c->ready)
             c->ready_tail = &c->ready;
     }
-    g_mutex_unlock(&c->mutex);
     return io;
+}
+
+bool bctx_poll(struct bctx *c)
+{
+    return c->ready || __atomic_load_n(&c->remote, __ATOMIC_RELAXED) || (c->flying && c->engine->ready(c));
 }
 
 /* One at a time, for a `done` may itself drain: then that inner one takes the rest. */
@@ -59,30 +102,45 @@ bool bctx_reap(struct bctx *c)
     unsigned budget = 256; /* a guest that keeps the queue full must not keep the loop */
     struct bio *io;
 
-    if (c->aio)
-        aio_reap(c);
-    bctx_plug(c);
-    while (budget && (io = pop_ready(c))) {
-        budget--;
-        if (!io->settle || io->settle(io))
-            io->done(io, io->err);
-    }
-    bctx_unplug(c);
+    do {
+        collect(c);
+        bctx_plug(c);
+        while (budget && (io = pop_ready(c))) {
+            budget--;
+            if (!io->settle || io->settle(io))
+                io->done(io, io->err);
+        }
+        bctx_unplug(c);
+    } while (budget && bctx_poll(c));
     if (!budget)
-        signal_ready(c);
-    return budget < 256;
+        bctx_signal(c);
+    return budget;
 }
 
 void bctx_wait(struct bctx *c)
 {
-    struct pollfd p = { c->efd, POLLIN, 0 };
+    struct pollfd p[8] = { { c->efd, POLLIN, 0 } };
+    struct bwatch *on[8];
+    nfds_t n = 1;
 
-    aio_submit_queue(c); /* whatever is plugged: it is waited for now */
-    if (bctx_reap(c))
+    if (c->queue)
+        c->engine->submit(c); /* whatever is plugged, and whoever we are: it is waited for now */
+    if (bctx_poll(c)) {
+        bctx_reap(c);
         return;
-    while (poll(&p, 1, -1) < 0 && errno == EINTR)
+    }
+    for (struct bwatch *w = c->watches; w && n < G_N_ELEMENTS(p); w = w->next)
+        if (w->fd >= 0) {
+            on[n] = w;
+            p[n++] = (struct pollfd){ w->fd, (short) w->cond, 0 };
+        }
+    while (poll(p, n, -1) < 0 && errno == EINTR)
         ;
-    clear_ready(c);
+    for (nfds_t i = 1; i < n; i++)
+        if (p[i].revents && on[i]->fd == p[i].fd)
+            on[i]->fn(on[i]->opaque, (GIOCondition) p[i].revents);
+    if (p[0].revents)
+        clear_signal(c);
     bctx_reap(c);
 }
 
@@ -92,20 +150,20 @@ static void efd_ready(void *opaque, GIOCondition cond)
 
     (void) cond;
     exec_enter(c->exec);
-    clear_ready(c);
+    clear_signal(c);
+    engine_submit(c); /* what other threads left to this one */
     bctx_reap(c);
     exec_leave(c->exec);
 }
 
 bool bctx_init(struct bctx *c, struct vm *vm, struct exec *e, GError **err)
 {
-    *c = (struct bctx){ .vm = vm, .exec = e };
+    *c = (struct bctx){ .vm = vm, .exec = e, .engine = &engine_threads, .aio = AIO_THREADS };
     c->efd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (c->efd < 0)
         return fail(err, "cannot make an eventfd: %s", g_strerror(errno));
-    g_mutex_init(&c->mutex);
     c->ready_tail = &c->ready;
-    c->aio_queue_tail = &c->aio_queue;
+    c->queue_tail = &c->queue;
     c->pool = blk_pool_ref(vm);
     c->watch = exec_add_fd(e, c->efd, G_IO_IN, efd_ready, c);
     return true;
@@ -113,14 +171,18 @@ bool bctx_init(struct bctx *c, struct vm *vm, struct exec *e, GError **err)
 
 void bctx_clear(struct bctx *c)
 {
-    aio_close(c);
+    engine_close(c);
     exec_fd_remove(c->watch);
     close(c->efd);
     for (struct bio *io; (io = c->spare);) {
         c->spare = io->next;
         g_free(io);
     }
-    g_mutex_clear(&c->mutex);
+    for (struct bwatch *w; (w = c->watches);) {
+        c->watches = w->next;
+        bctx_unwatch(w);
+        g_free(w);
+    }
     blk_pool_unref(c->vm);
 }
 
@@ -128,7 +190,14 @@ void bctx_move(struct bctx *c, struct exec *e)
 {
     exec_fd_remove(c->watch);
     c->exec = e;
+    engine_move(c);
     c->watch = exec_add_fd(e, c->efd, G_IO_IN, efd_ready, c);
+    for (struct bwatch *w = c->watches; w; w = w->next)
+        if (w->fd >= 0) {
+            GIOCondition cond = w->cond;
+            w->cond = 0;
+            bctx_rewatch(w, cond);
+        }
 }
 
 void bctx_plug(struct bctx *c)
@@ -139,7 +208,62 @@ void bctx_plug(struct bctx *c)
 void bctx_unplug(struct bctx *c)
 {
     if (!--c->plugged)
-        aio_submit_queue(c);
+        engine_submit(c);
+}
+
+/* --- other descriptors ------------------------------------------------------------------------- */
+
+static void watch_ready(void *opaque, GIOCondition cond)
+{
+    struct bwatch *w = opaque;
+    struct bctx *c = w->ctx;
+
+    exec_enter(c->exec);
+    if (w->fd >= 0) { /* somebody else may have ended it while we waited for the lock */
+        w->fn(w->opaque, cond);
+        bctx_reap(c);
+    }
+    exec_leave(c->exec);
+}
+
+/* They are kept for reuse, because of that. */
+struct bwatch *bctx_watch(struct bctx *c, int fd, GIOCondition cond, void (*fn)(void *opaque, GIOCondition cond),
+                          void *opaque)
+{
+    struct bwatch *w = c->watches;
+
+    while (w && w->fd >= 0)
+        w = w->next;
+    if (!w) {
+        w = g_new0(struct bwatch, 1);
+        w->ctx = c;
+        w->next = c->watches;
+        c->watches = w;
+    }
+    w->fd = fd;
+    w->fn = fn;
+    w->opaque = opaque;
+    w->cond = 0;
+    bctx_rewatch(w, cond);
+    return w;
+}
+
+void bctx_rewatch(struct bwatch *w, GIOCondition cond)
+{
+    if (w->cond == cond)
+        return;
+    exec_fd_remove(w->watch);
+    w->cond = cond;
+    w->watch = exec_add_fd(w->ctx->exec, w->fd, cond, watch_ready, w);
+}
+
+void bctx_unwatch(struct bwatch *w)
+{
+    if (!w)
+        return;
+    exec_fd_remove(w->watch);
+    w->watch = NULL;
+    w->fd = -1;
 }
 
 /* --- bios -------------------------------------------------------------------------------------- */

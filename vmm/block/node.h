@@ -17,8 +17,6 @@
 #include "vmm/block/drive.h"
 #include "vmm/block/pool.h"
 
-#include <libaio.h>
-
 struct bnode;
 
 struct bio {
@@ -39,8 +37,11 @@ struct bio {
     struct bio *track_next, **track_prev; /* writes in flight, see file.c */
     bool exclusive;
     struct blk_work work;
-    struct iocb iocb;
+    int fd, falloc;                 /* for an engine; falloc: of discard and write-zeroes, fallocate's mode */
 };
+
+struct blk_engine;
+struct bwatch;
 
 /* Where a drive's I/O completes. */
 struct bctx {
@@ -49,35 +50,41 @@ struct bctx {
     struct blk_pool *pool;
     int efd;                /* signalled when something finished */
     struct exec_fd *watch;
-    GMutex mutex;           /* of the ready list */
-    struct bio *ready, **ready_tail;
+    struct bio *ready, **ready_tail; /* finished, `done` not called yet */
+    struct bio *remote;     /* finished by workers, the last first; atomic */
     struct bio *spare;
     unsigned plugged;
-    /* libaio; see linux_aio.c */
-    io_context_t aio;
-    struct bio *aio_queue, **aio_queue_tail;
-    unsigned aio_flying;
+    struct bwatch *watches;
+    /* the engine; see engine.h */
+    enum drive_aio aio;     /* as asked for */
+    bool direct;
+    const struct blk_engine *engine;
+    void *engine_data;
+    struct bio *queue, **queue_tail; /* not submitted yet */
+    unsigned flying;
 };
 
 bool bctx_init(struct bctx *c, struct vm *vm, struct exec *e, GError **err);
 void bctx_clear(struct bctx *c); /* nothing is in flight */
 void bctx_move(struct bctx *c, struct exec *e); /* to another exec; nothing is in flight */
-bool bctx_reap(struct bctx *c);  /* run what has finished; false: nothing had */
+bool bctx_poll(struct bctx *c);  /* has something finished?  No system call: to spin on, in the exec's thread */
+bool bctx_reap(struct bctx *c);  /* run what has finished; false: there is more */
 void bctx_wait(struct bctx *c);  /* the same, sleeping until there is something */
+void bctx_signal(struct bctx *c); /* let the exec's loop call bctx_reap; any thread */
 void bctx_plug(struct bctx *c);
 void bctx_unplug(struct bctx *c);
+
+/* A descriptor of a node that speaks with another process: fn is called inside the exec, also while somebody
+ * waits in bctx_wait().  Watch and unwatch inside the exec, or before it runs. */
+struct bwatch *bctx_watch(struct bctx *c, int fd, GIOCondition cond, void (*fn)(void *opaque, GIOCondition cond),
+                          void *opaque);
+void bctx_rewatch(struct bwatch *w, GIOCondition cond); /* cheap when it stays the same */
+void bctx_unwatch(struct bwatch *w); /* NULL is fine */
 
 struct bio *bio_new(struct bctx *c);
 void bio_free(struct bctx *c, struct bio *io);
 void bio_finish(struct bio *io, int err); /* any thread; `done` comes later */
-
-/* libaio (linux_aio.c). */
-bool aio_open(struct bctx *c, GError **err); /* idempotent */
-void aio_close(struct bctx *c);
-/* iocb is prepared; ends in bio_finish(): progress or err is set */
-void aio_push(struct bctx *c, struct bio *io);
-void aio_submit_queue(struct bctx *c);
-void aio_reap(struct bctx *c);
+void bio_ready(struct bio *io, int err);  /* the same for who is called by bctx_reap */
 
 struct bnode_class {
     const char *name;
@@ -112,7 +119,7 @@ int node_flush(struct bnode *n);
 struct bopen {
     const char *who;    /* "drive 'hda'": starts every message */
     const char *path;
-    bool read_only, direct, native, lock, lock_forced;
+    bool read_only, direct, lock, lock_forced;
     struct vm *vm;      /* to name the other drive that holds the image */
 };
 
