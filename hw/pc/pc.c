@@ -93,6 +93,12 @@ static bool add_isa(struct pc *pc, GError **err)
            (pc->fdc = add(pc, &isa_fdc_class, err, NULL));
 }
 
+/* ",drive=ID", or nothing; caller frees. */
+static char *backend(const char *prop, const char *id)
+{
+    return id ? g_strdup_printf(",%s=%s", prop, id) : g_strdup("");
+}
+
 static bool add_serial(struct pc *pc, GError **err)
 {
     const struct pc_config *cfg = pc->cfg;
@@ -100,8 +106,7 @@ static bool add_serial(struct pc *pc, GError **err)
     for (unsigned i = 0; i < PC_N_SERIAL; i++) {
         if (!cfg->has_serial[i])
             continue;
-        struct chardev *c = cfg->serial[i];
-        char *chardev = c ? g_strdup_printf(",chardev=%s", c->id) : g_strdup("");
+        char *chardev = backend("chardev", cfg->serial[i] ? cfg->serial[i]->id : NULL);
         bool ok = add(pc, &isa_serial_class, err, "index=%u%s", i, chardev);
         g_free(chardev);
         if (!ok)
@@ -116,7 +121,7 @@ static bool add_drives(struct pc *pc, GError **err)
     const struct pc_config *cfg = pc->cfg;
 
     for (unsigned i = 0; i < PC_N_FLOPPY; i++) {
-        char *drive = cfg->floppy[i] ? g_strdup_printf(",drive=%s", cfg->floppy[i]->id) : g_strdup("");
+        char *drive = backend("drive", cfg->floppy[i] ? cfg->floppy[i]->id : NULL);
         bool ok = !cfg->has_floppy[i] || add(pc, &floppy_class, err, "unit=%u%s", i, drive);
         g_free(drive);
         if (!ok)
@@ -124,7 +129,7 @@ static bool add_drives(struct pc *pc, GError **err)
         pc->n_floppies += cfg->has_floppy[i];
     }
     for (unsigned i = 0; i < PC_N_IDE; i++) {
-        char *drive = cfg->ide[i] ? g_strdup_printf(",drive=%s", cfg->ide[i]->id) : g_strdup("");
+        char *drive = backend("drive", cfg->ide[i] ? cfg->ide[i]->id : NULL);
         bool ok = !cfg->has_ide[i] ||
                   add(pc, cfg->ide_cdrom[i] ? &ide_cd_class : &ide_hd_class, err, "bus=ide.%u,unit=%u%s",
                       i / 2, i % 2, drive);

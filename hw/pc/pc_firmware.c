@@ -213,35 +213,43 @@ static void add_uuid(struct pc *pc)
     fw_cfg_add_bytes(pc->fw_cfg, FW_CFG_UUID, u, sizeof u);
 }
 
+/* The next device of a class behind `at` (-1: the first); its place in vm->devices, or -1. */
+static int next_device(const struct pc *pc, const struct device_class *cls, int at)
+{
+    const GPtrArray *all = pc->vm->devices;
+
+    for (unsigned i = (unsigned) (at + 1); i < all->len; i++)
+        if (((const struct device *) all->pdata[i])->cls == cls)
+            return (int) i;
+    return -1;
+}
+
 static bool has_device(const struct pc *pc, const struct device_class *cls)
 {
-    for (unsigned i = 0; i < pc->vm->devices->len; i++)
-        if (((struct device *) pc->vm->devices->pdata[i])->cls == cls)
-            return true;
-    return false;
+    return next_device(pc, cls, -1) >= 0;
+}
+
+static uint64_t number_of(const struct device *d, const char *prop)
+{
+    char *text = device_get(d, prop);
+    uint64_t v = text ? strtoull(text, NULL, 10) : 0;
+
+    g_free(text);
+    return v;
 }
 
 /* Is there a serial port with this index, from -serial or -device isa-serial? */
 static bool has_port(const struct pc *pc, unsigned index)
 {
-    bool found = false;
-
-    for (unsigned i = 0; i < pc->vm->devices->len && !found; i++) {
-        const struct device *d = pc->vm->devices->pdata[i];
-        char *text = d->cls == &isa_serial_class ? device_get(d, "index") : NULL;
-        found = text && strtoul(text, NULL, 10) == index;
-        g_free(text);
-    }
-    return found;
+    for (int i = -1; (i = next_device(pc, &isa_serial_class, i)) >= 0;)
+        if (number_of(pc->vm->devices->pdata[i], "index") == index)
+            return true;
+    return false;
 }
 
 static uint8_t s4_type(const struct pc *pc)
 {
-    char *text = device_get(pc->pm, "s4_val");
-    uint8_t v = (uint8_t) strtoul(text, NULL, 10);
-
-    g_free(text);
-    return v;
+    return (uint8_t) number_of(pc->pm, "s4_val");
 }
 
 /* Sleep states S0 to S5 for SeaBIOS: 80h is there, the low bits are the type to write. */
@@ -257,13 +265,8 @@ static void add_sleep_states(struct pc *pc)
 /* Where the guest reports a panic: Linux finds it through ACPI, others here. */
 static void add_pvpanic(struct pc *pc)
 {
-    for (unsigned i = 0; i < pc->vm->devices->len; i++) {
-        const struct device *d = pc->vm->devices->pdata[i];
-        char *text = d->cls == &pvpanic_class ? device_get(d, "ioport") : NULL;
-        if (text)
-            add_file_int(pc, "etc/pvpanic-port", strtoul(text, NULL, 10), 2);
-        g_free(text);
-    }
+    for (int i = -1; (i = next_device(pc, &pvpanic_class, i)) >= 0;)
+        add_file_int(pc, "etc/pvpanic-port", number_of(pc->vm->devices->pdata[i], "ioport"), 2);
 }
 
 static void add_array(struct pc *pc, const char *name, GByteArray *a)

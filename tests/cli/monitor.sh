@@ -20,8 +20,11 @@ is "on stdin: quit ends with 0" $? 0
 has "on stdin: status" out "VM status: paused (prelaunch)"
 has "on stdin: name" out "vm1"
 
+# A port on a pty, where there are any
+port=pty
+[ -c /dev/ptmx ] && [ -d /dev/pts ] || port=null
 # shellcheck disable=SC2086
-timeout 120 "$VMM" $quick -vga std -smp 2 -monitor unix:mon,server,nowait -hda disk.img -cdrom cd.iso -serial pty </dev/null >out 2>err &
+timeout 120 "$VMM" $quick -vga std -smp 2 -monitor unix:mon,server,nowait -hda disk.img -cdrom cd.iso -serial $port </dev/null >out 2>err &
 pid=$!
 tap_pids="$tap_pids $pid"
 if wait_for 20 test -S mon; then
@@ -35,7 +38,7 @@ if wait_for 20 test -S mon; then
     has "info registers" answer "CPU 1: "
     has "info qtree" answer "dev: VGA"
     has "info cpus" answer "  CPU #1: thread_id="
-    has "info chardev" answer "serial0: filename=pty:/dev/pts/"
+    has "info chardev" answer "serial0: filename=$([ $port = null ] && echo null || echo pty:/dev/pts/)"
     ask mon "xp/2xw 0xfffffff0" "i/w 0x3f8" "x/x 0"
     has "the reset vector" answer "00000000fffffff0: 0x00e05bea"
     ask mon "eject ide1-cd0" "info block" "change ide1-cd0 cd.iso" "eject ide0-hd0"
@@ -45,7 +48,9 @@ if wait_for 20 test -S mon; then
     is "screendump: ppm" "$(head -c 2 shot.ppm 2>/dev/null)" P6
     ask mon "cont" "info status" "stop" "info status" "system_reset" "cont" "info status"
     is "runs, stops, runs" "$(grep '^VM status' answer | tr '\n' ';')" "VM status: running;VM status: paused;VM status: running;"
-    has "the pty is announced" out "char device redirected to /dev/pts/"
+    if [ $port = null ]; then skip "the pty is announced" "there is no /dev/pts"; else
+        has "the pty is announced" out "char device redirected to /dev/pts/"
+    fi
     ask mon "quit"
     wait $pid
     is "quit" $? 0

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -22,7 +23,7 @@ struct front {
     struct chardev *c;
     GByteArray *in;
     size_t room;
-    unsigned opened, closed, breaks, mux_in, mux_out, writables;
+    unsigned opened, closed, breaks, mux_in, mux_out, resized, writables;
 };
 
 static size_t can_receive(void *opaque)
@@ -49,6 +50,7 @@ static void event(void *opaque, enum chardev_event ev)
     f->breaks += ev == CHARDEV_BREAK;
     f->mux_in += ev == CHARDEV_MUX_IN;
     f->mux_out += ev == CHARDEV_MUX_OUT;
+    f->resized += ev == CHARDEV_RESIZED;
 }
 
 static void writable(void *opaque)
@@ -323,8 +325,29 @@ static void test_ringbuf(void)
 
 /* --- ptys ------------------------------------------------------------------------------------- */
 
+/* A pty's two ends; false (and the test is skipped): there are no ptys here. */
+static bool open_pty(int *master, int *slave)
+{
+    *master = posix_openpt(O_RDWR | O_NOCTTY);
+    const char *name = *master >= 0 && grantpt(*master) == 0 && unlockpt(*master) == 0 ? ptsname(*master) : NULL;
+
+    *slave = name ? open(name, O_RDWR | O_NOCTTY) : -1;
+    if (*slave >= 0)
+        return true;
+    if (*master >= 0)
+        close(*master);
+    g_test_skip("there is no /dev/pts");
+    return false;
+}
+
 static void test_pty(void)
 {
+    int m, s;
+
+    if (!open_pty(&m, &s))
+        return;
+    close(m);
+    close(s);
     struct vm *vm = vm_new(NULL, NULL);
     struct chardev_config cfg = config(CHARDEV_PTY, NULL);
     struct front f;
@@ -355,6 +378,43 @@ static void test_pty(void)
     }
     done(&f);
     finish(vm);
+}
+
+/* The terminal's size, and that it changed, also through a mux. */
+static void test_size(gconstpointer mux)
+{
+    struct winsize size = { .ws_col = 100, .ws_row = 40 };
+    int m, s;
+
+    if (!open_pty(&m, &s))
+        return;
+    struct vm *vm = vm_new(NULL, NULL);
+    struct chardev_config cfg = config(CHARDEV_STDIO, NULL);
+    struct front f;
+
+    g_assert_cmpint(ioctl(m, TIOCSWINSZ, &size), ==, 0);
+    fflush(stdout);
+    int in = dup(0), out = dup(1);
+    dup2(s, 0);
+    dup2(s, 1);
+    cfg.mux = mux != NULL;
+    struct chardev *c = open_cfg(vm, &cfg);
+    dup2(out, 1);
+    attach(&f, c, "console");
+    g_assert_cmpuint(c->cols, ==, 100);
+    g_assert_cmpuint(c->rows, ==, 40);
+    size.ws_col = 132;
+    g_assert_cmpint(ioctl(m, TIOCSWINSZ, &size), ==, 0);
+    raise(SIGWINCH); /* it is not our controlling terminal */
+    UNTIL(vm, f.resized == 1);
+    g_assert_cmpuint(c->cols, ==, 132);
+    done(&f);
+    finish(vm);
+    dup2(in, 0);
+    close(in);
+    close(out);
+    close(s);
+    close(m);
 }
 
 /* --- sockets ---------------------------------------------------------------------------------- */
@@ -723,6 +783,8 @@ int main(int argc, char **argv)
     g_test_add_func("/chardev/full-disk", test_full_disk);
     g_test_add_func("/chardev/ringbuf", test_ringbuf);
     g_test_add_func("/chardev/pty", test_pty);
+    g_test_add_data_func("/chardev/terminal-size", NULL, test_size);
+    g_test_add_data_func("/chardev/terminal-size-mux", "mux", test_size);
     g_test_add_func("/chardev/unix-server", test_unix_server);
     g_test_add_func("/chardev/stale-socket", test_stale_socket);
     g_test_add_func("/chardev/reconnect", test_reconnect);

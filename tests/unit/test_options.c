@@ -349,7 +349,7 @@ static void test_rtc_boot(void)
     g_assert_cmpstr(o.pc.bios, ==, "b");
     options_free(&o);
     good(&o, "-demo");
-    g_assert_true(o.demo);
+    g_assert_true(o.pc.demo);
     options_free(&o);
     bad("-initrd x", "-initrd is for -kernel, which is missing");
     bad("-append x", "-append is for -kernel, which is missing");

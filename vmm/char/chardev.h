@@ -15,8 +15,11 @@
 struct vm;
 struct device;
 
-/* MUX_IN, MUX_OUT: this front end of a multiplexed chardev got or lost the terminal (Ctrl-a c). */
-enum chardev_event { CHARDEV_OPENED, CHARDEV_CLOSED, CHARDEV_BREAK, CHARDEV_MUX_IN, CHARDEV_MUX_OUT };
+/* MUX_IN, MUX_OUT: this front end of a multiplexed chardev got or lost the terminal (Ctrl-a c).  RESIZED: look at
+ * cols and rows. */
+enum chardev_event {
+    CHARDEV_OPENED, CHARDEV_CLOSED, CHARDEV_BREAK, CHARDEV_MUX_IN, CHARDEV_MUX_OUT, CHARDEV_RESIZED
+};
 
 struct chardev_fe { /* the front end */
     size_t (*can_receive)(void *opaque); /* bytes it takes now; 0: call chardev_accept() later */
@@ -50,6 +53,7 @@ struct chardev { /* first member of the backend's struct */
     const char *user;            /* who is attached, for messages */
     bool open;                   /* the other side is there */
     char *filename;              /* for info chardev: "pty:/dev/pts/3" */
+    uint16_t cols, rows;         /* of the terminal; 0: not known */
     FILE *log;                   /* logfile=, or NULL: a copy of what is written */
 };
 

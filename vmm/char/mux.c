@@ -186,6 +186,8 @@ static void mux_event(void *opaque, enum chardev_event ev)
     m->chr.open = ev == CHARDEV_OPENED || (m->chr.open && ev != CHARDEV_CLOSED);
     if (ev == CHARDEV_CLOSED)
         m->escape = false;
+    m->chr.cols = m->base->cols;
+    m->chr.rows = m->base->rows;
     for (unsigned i = 0; i < m->n; i++)
         if (ev != CHARDEV_BREAK || i == m->focus)
             event(&m->fes[i], ev);

@@ -5,7 +5,9 @@
  * process-wide: the one piece of state here that is not a chardev's. */
 #include "vmm/char/backend_impl.h"
 
+#include <glib-unix.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <termios.h>
 
@@ -99,8 +101,51 @@ static int private_stdout(bool *is_socket)
     return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 }
 
+/* --- the terminal's size ----------------------------------------------------------------------------- */
+
+struct stdio_chardev {
+    struct fd_chardev f; /* first */
+    GSource *winch;      /* NULL: no terminal */
+};
+
+static void read_size(struct chardev *c)
+{
+    struct winsize size;
+
+    if (ioctl(STDIN_FILENO, TIOCGWINSZ, &size) < 0)
+        return;
+    c->cols = size.ws_col;
+    c->rows = size.ws_row;
+}
+
+static gboolean resized(void *opaque)
+{
+    struct chardev *c = opaque;
+
+    exec_enter(&c->vm->main);
+    read_size(c);
+    if (c->fe && c->fe->event)
+        c->fe->event(c->fe_opaque, CHARDEV_RESIZED);
+    exec_leave(&c->vm->main);
+    return G_SOURCE_CONTINUE;
+}
+
+static void watch_size(struct stdio_chardev *s)
+{
+    read_size(&s->f.chr);
+    s->winch = g_unix_signal_source_new(SIGWINCH);
+    g_source_set_callback(s->winch, resized, &s->f.chr, NULL);
+    g_source_attach(s->winch, s->f.chr.vm->main.ctx);
+}
+
 static void stdio_free(struct chardev *c)
 {
+    struct stdio_chardev *s = container_of(c, struct stdio_chardev, f.chr);
+
+    if (s->winch) {
+        g_source_destroy(s->winch);
+        g_source_unref(s->winch);
+    }
     cooked_mode();
     fdc_free(c);
 }
@@ -129,8 +174,10 @@ struct chardev *chr_stdio_open(struct vm *vm, const struct chardev_config *cfg, 
     fflush(stdout);
     if (isatty(STDIN_FILENO))
         raw_mode(cfg->signal);
-    struct fd_chardev *f = g_new0(struct fd_chardev, 1);
-    fdc_init(f, vm, &stdio_ops, cfg, g_strdup("stdio"));
-    fdc_start(f, in, out, is_socket);
-    return &f->chr;
+    struct stdio_chardev *s = g_new0(struct stdio_chardev, 1);
+    fdc_init(&s->f, vm, &stdio_ops, cfg, g_strdup("stdio"));
+    if (isatty(STDIN_FILENO))
+        watch_size(s);
+    fdc_start(&s->f, in, out, is_socket);
+    return &s->f.chr;
 }

@@ -56,7 +56,6 @@ static bool create(struct machine *m, GError **err)
     struct options *o = m->opts;
     struct vm *vm = m->vm;
 
-    o->pc.demo = o->demo;
     vm->name = g_strdup(o->pc.name);
     vm->firmware_path = g_strdup(o->pc.firmware_path);
     vm->on_reboot = o->on_reboot;

@@ -621,7 +621,7 @@ static bool kernel_finish(struct options *o, GError **err)
         return fail(err, "-append is for -kernel, which is missing");
     if (o->kernel && !*o->kernel)
         return fail(err, "-kernel: the file name is empty");
-    if (o->kernel && o->demo)
+    if (o->kernel && o->pc.demo)
         return fail(err, "-demo boots the built-in guest; leave out -kernel");
     o->pc.kernel = o->kernel;
     o->pc.initrd = o->initrd;
@@ -629,7 +629,7 @@ static bool kernel_finish(struct options *o, GError **err)
     o->pc.bios = o->state->bios ? o->state->bios : m->firmware;
     if (o->pc.bios && !*o->pc.bios)
         return fail(err, "-bios: the file name is empty");
-    if (!o->pc.bios && !o->kernel && !o->demo)
+    if (!o->pc.bios && !o->kernel && !o->pc.demo)
         o->pc.bios = "bios-256k.bin";
     return true;
 }

@@ -64,7 +64,6 @@ struct options {
     char *cpu;            /* -cpu, NULL: the default */
     char *accel_device;   /* -accel kvm,device=: in place of /dev/kvm; NULL: that */
     char *kernel, *initrd, *append;
-    bool demo;
     bool no_pit_reinjection; /* -no-kvm-pit-reinjection: pc.pit_lost_tick_delay is off */
 
     bool start_paused;    /* -S */

@@ -70,7 +70,7 @@ const struct option option_table[] = {
       "a file in the firmware's configuration device", GROUP_BOOT, opt_fw_cfg },
     { "no-fd-bootchk", NULL, NULL,
       "boot floppies without a boot signature", GROUP_BOOT, opt_flag, IN_STATE(no_fd_bootchk) },
-    { "demo", NULL, NULL, "boot the built-in demonstration", GROUP_BOOT, FLAG(demo) },
+    { "demo", NULL, NULL, "boot the built-in demonstration", GROUP_BOOT, FLAG(pc.demo) },
 
     DISK("hda", "hard disk, primary master"),
     DISK("hdb", "hard disk, primary slave"),
