@@ -90,7 +90,7 @@ TEST_C := $(filter-out $(foreach m,$(NO_MODULES),tests/unit/test_$(m).c),\
   $(call src,tests/unit/test_*.c tests/hw/test_*.c tests/kvm/test_*.c))
 TESTS  := $(patsubst %.c,$(B)/%,$(TEST_C))
 KVM_TESTS := $(patsubst tests/kvm/%.c,build/tests/kvm/%,$(filter tests/kvm/%,$(TEST_C)))
-TEST_SH := $(call src,tests/boot/*.sh tests/smoke/*.sh tests/recipes/*.sh tests/kvm/*.sh tests/cli/*.sh)
+TEST_SH := $(call src,tests/boot/*.sh tests/smoke/*.sh tests/recipes/*.sh tests/kvm/*.sh tests/cli/*.sh tests/build/*.sh)
 GUEST_SH := $(call src,tests/guest/*.sh)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(LIB)
