@@ -46,7 +46,8 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 # Modules (vmm/base/module.h): bantam-NAME.so of NAME_C with NAME_LIBS; not in the library.
 MODULES := $(CFG_MODULES)
-ALL_MODULES :=
+ALL_MODULES := nbd
+nbd_C := vmm/block/nbd.c
 MODULE_C := $(foreach m,$(ALL_MODULES),$($(m)_C))
 NO_MODULES := $(filter-out $(MODULES),$(ALL_MODULES))
 
@@ -98,7 +99,7 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(LIB)
 # the test of a module has the module in it
 define module_test
 $(B)/tests/unit/test_$(1): $(call obj,$($(1)_C))
-$(B)/tests/unit/test_$(1): MODULE_LIBS := $$(CFG_$(1)_LIBS)
+$(B)/tests/unit/test_$(1): MODULE_LIBS := -rdynamic $$(CFG_$(1)_LIBS)
 $(B)/tests/unit/test_$(1).o: ALL_CFLAGS += $$(CFG_$(1)_CFLAGS)
 endef
 $(foreach m,$(MODULES),$(eval $(call module_test,$(m))))

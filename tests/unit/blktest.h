@@ -72,6 +72,7 @@ static inline struct blk *try_drive(struct vm *vm, const char *opts, GError **er
         *eq = 0;
         ok = drive_config_set(&cfg, *p, eq + 1, err);
     }
+    ok = ok && drive_config_finish(&cfg, err);
     struct blk *blk = ok ? drive_open(vm, &cfg, err) : NULL;
     g_strfreev(kv);
     drive_config_clear(&cfg);

@@ -56,7 +56,7 @@ static void test_mistakes(struct fix *f, gconstpointer unused)
     expect_refused(refused(vm, "id=d,file=/dev/zero"), "character device");
     expect_refused(refused(vm, "id=d"), "file= is missing");
     expect_refused(refused(vm, "id=d,file="), "file= is missing");
-    expect_refused(refused(vm, "id=d,file=nbd://host/x"), "protocol 'nbd' is not supported");
+    expect_refused(refused(vm, "id=d,file=ssh://host/x"), "protocol 'ssh' is not supported");
     expect_refused(refused(vm, "id=d,file=%s,format=qcow2", f->img),
                    "format 'qcow2' is not supported yet; convert it");
     expect_refused(refused(vm, "id=d,file=%s,format=rwa", f->img),

@@ -65,10 +65,14 @@ static void test_drives(void)
     bad("-drive id=x", "drive 'x': a hard disk needs an image: file=...");
     bad("-drive file=a,cyls=4", "-drive: cyls=4: use cyls= of the -device");
     bad("-drive a.img,index=1", "-drive: there is no property 'a.img'; there are: file, file.filename, "
-                                "format, driver, id, if, bus, unit, index, media, "
+                                "file.driver, format, driver, id, if, bus, unit, index, media, "
                                 "cache, cache.direct, cache.writeback, cache.no-flush, aio, read-only, "
                                 "readonly, snapshot, werror, rerror, discard, detect-zeroes, "
-                                "locking, file.locking, serial, copy-on-read, throttling.bps-total, "
+                                "locking, file.locking, serial, host, port, path, server.type, server.host, "
+                                "server.port, server.path, export, reconnect-delay, file.host, file.port, "
+                                "file.path, file.server.type, file.server.host, file.server.port, "
+                                "file.server.path, file.export, file.reconnect-delay, "
+                                "copy-on-read, throttling.bps-total, "
                                 "throttling.bps-read, throttling.bps-write, throttling.iops-total, "
                                 "throttling.iops-read, throttling.iops-write, throttling.group, bps, bps_rd, "
                                 "bps_wr, iops, iops_rd, iops_wr, x-cut-log, x-inject");

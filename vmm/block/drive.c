@@ -62,12 +62,11 @@ static struct bnode *open_layers(struct drive *d, const char *path, const char *
         .direct = d->direct,
         .lock = cfg->locking != OOA_OFF,
         .lock_forced = cfg->locking == OOA_ON,
+        .reconnect_delay = cfg->reconnect_delay,
         .vm = d->blk.vm,
     };
 
-    if (g_str_has_prefix(path, "file:"))
-        o.path = path += 5;
-    struct bnode *n = file_open(&d->ctx, &o, err);
+    struct bnode *n = protocol_open(&d->ctx, &o, err);
     if (n && cfg->cut_log)
         n = cut_open(n, cfg->cut_log, err) ?: (fail_prefix(err, "%s", d->who), NULL);
     if (n)
@@ -325,6 +324,8 @@ struct blk *drive_open(struct vm *vm, const struct drive_config *cfg, GError **e
     d->cfg.cut_log = g_strdup(cfg->cut_log);
     d->cfg.inject = g_strdup(cfg->inject);
     d->cfg.file = d->cfg.format = d->cfg.id = d->cfg.serial = d->cfg.throttling = NULL;
+    d->cfg.protocol = d->cfg.nbd_type = d->cfg.nbd_host = d->cfg.nbd_port = NULL;
+    d->cfg.nbd_path = d->cfg.nbd_export = NULL;
     d->direct = enabled(cfg->cache_direct, cfg->cache == CACHE_NONE || cfg->cache == CACHE_DIRECTSYNC);
     d->no_flush = enabled(cfg->cache_no_flush, cfg->cache == CACHE_UNSAFE);
     d->config_read_only = cfg->read_only;

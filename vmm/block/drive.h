@@ -38,6 +38,9 @@ struct drive_config {
     int locking;       /* on_off_auto */
     bool copy_on_read; /* refused */
     char *throttling;  /* refused: any of the options */
+    char *protocol; /* file.driver */
+    char *nbd_type, *nbd_host, *nbd_port, *nbd_path, *nbd_export; /* instead of file */
+    uint32_t reconnect_delay;
     char *cut_log, *inject; /* testing aids, see cut.h and inject.c */
 };
 extern const struct prop drive_props[];
@@ -46,6 +49,9 @@ void drive_config_init(struct drive_config *cfg); /* the defaults */
 void drive_config_clear(struct drive_config *cfg);
 /* One key=value of -drive; unknown keys are refused with the nearest match. */
 bool drive_config_set(struct drive_config *cfg, const char *key, const char *value, GError **err);
+
+/* After the last one: an NBD server given by several becomes one file=. */
+bool drive_config_finish(struct drive_config *cfg, GError **err);
 
 /* What can't go together, or is not there; `who` begins the message.  drive_open() checks it too. */
 bool drive_config_check(const struct drive_config *cfg, const char *who, GError **err);

@@ -1,5 +1,6 @@
 /* vmm/block/drive_conf.c - the options of -drive. */
 #include "vmm/block/drive_int.h"
+#include "vmm/block/nbd.h"
 
 static const char *const if_names[] = { "ide", "floppy", "virtio", "none", NULL };
 static const char *const media_names[] = { "disk", "cdrom", NULL };
@@ -12,11 +13,24 @@ static const char *const discard_names[] = { "ignore", "unmap", NULL };
 static const char *const zeroes_names[] = { "off", "on", "unmap", NULL };
 
 #define T struct drive_config
+/* As QEMU's blockdev-add has them, for the drive itself and for its file.* */
+#define NBD_OPTIONS(pre) \
+    PROP_STR(T, nbd_host, NULL, .name = pre "host", .desc = "of an NBD server"), \
+    PROP_STR(T, nbd_port, NULL, .name = pre "port", .desc = "of an NBD server"), \
+    PROP_STR(T, nbd_path, NULL, .name = pre "path", .desc = "socket of an NBD server"), \
+    PROP_STR(T, nbd_type, NULL, .name = pre "server.type", .desc = "of an NBD server: inet, unix"), \
+    PROP_STR(T, nbd_host, NULL, .name = pre "server.host", .desc = "the same as host"), \
+    PROP_STR(T, nbd_port, NULL, .name = pre "server.port", .desc = "the same as port"), \
+    PROP_STR(T, nbd_path, NULL, .name = pre "server.path", .desc = "the same as path"), \
+    PROP_STR(T, nbd_export, NULL, .name = pre "export", .desc = "name of an NBD server's export"), \
+    PROP_U32(T, reconnect_delay, 0, .name = pre "reconnect-delay", .max = 86400, \
+             .desc = "seconds that requests wait for a lost NBD server")
 #define THROTTLE(n) PROP_STR(T, throttling, NULL, .name = n, .desc = "not supported")
 
 const struct prop drive_props[] = {
     PROP_STR(T, file, NULL, .desc = "image file or block device"),
     PROP_STR(T, file, NULL, .name = "file.filename", .desc = "the same"),
+    PROP_STR(T, protocol, NULL, .name = "file.driver", .desc = "file, host_device or nbd; by the name when not given"),
     PROP_STR(T, format, NULL, .desc = "image format; looked for when not given"),
     PROP_STR(T, format, NULL, .name = "driver", .desc = "the same"),
     PROP_STR(T, id, NULL, .desc = "name, for -device drive= and the monitor"),
@@ -45,6 +59,7 @@ const struct prop drive_props[] = {
                    .desc = "keep others from writing the image; auto: where the file system can"),
     PROP_ONOFFAUTO(T, locking, OOA_AUTO, .name = "file.locking", .desc = "the same"),
     PROP_STR(T, serial, NULL, .desc = "serial number that the guest sees"),
+    NBD_OPTIONS(""), NBD_OPTIONS("file."),
     PROP_BOOL(T, copy_on_read, false, .name = "copy-on-read", .desc = "not supported"),
     THROTTLE("throttling.bps-total"), THROTTLE("throttling.bps-read"), THROTTLE("throttling.bps-write"),
     THROTTLE("throttling.iops-total"), THROTTLE("throttling.iops-read"), THROTTLE("throttling.iops-write"),
@@ -85,6 +100,32 @@ bool drive_config_set(struct drive_config *cfg, const char *key, const char *val
     return prop_parse(NULL, p, cfg, value, err) || fail_prefix(err, "drive");
 }
 
+bool drive_config_finish(struct drive_config *cfg, GError **err)
+{
+    GError *e = NULL;
+    char *address = nbd_address_of(cfg, &e);
+
+    if (e) {
+        g_propagate_error(err, e);
+        return false;
+    }
+    if (address) {
+        g_free(cfg->file);
+        cfg->file = address;
+        if (cfg->format && !strcmp(cfg->format, "nbd")) { /* itself the drive, without a format on top */
+            g_free(cfg->format);
+            cfg->format = g_strdup("raw");
+        }
+        g_clear_pointer(&cfg->protocol, g_free);
+        g_clear_pointer(&cfg->nbd_type, g_free);
+        g_clear_pointer(&cfg->nbd_host, g_free);
+        g_clear_pointer(&cfg->nbd_port, g_free);
+        g_clear_pointer(&cfg->nbd_path, g_free);
+        g_clear_pointer(&cfg->nbd_export, g_free);
+    }
+    return true;
+}
+
 bool drive_config_check(const struct drive_config *cfg, const char *who, GError **err)
 {
     bool direct = cfg->cache_direct == OOA_AUTO ? cfg->cache == CACHE_NONE || cfg->cache == CACHE_DIRECTSYNC
@@ -93,6 +134,9 @@ bool drive_config_check(const struct drive_config *cfg, const char *who, GError 
     if (cfg->aio == AIO_NATIVE && !direct)
         return fail(err,
                     "%s: aio=native needs O_DIRECT: use cache=none or cache=directsync, or aio=threads", who);
+    if (cfg->protocol && strcmp(cfg->protocol, "file") && strcmp(cfg->protocol, "host_device") &&
+        strcmp(cfg->protocol, "nbd"))
+        return fail(err, "%s: file.driver: '%s' is not one of: file, host_device, nbd", who, cfg->protocol);
     if (cfg->copy_on_read)
         return fail(err,
                     "%s: copy-on-read=on is not supported yet: it only serves images with a backing file",

@@ -290,9 +290,9 @@ static bool open_failed(const struct bopen *o, int flags, GError **err)
         return fail(
             err, "%s: '%s' is on a file system without O_DIRECT; use cache=writeback or cache=writethrough",
             o->who, o->path);
-    if (e == ENOENT && (colon || g_str_has_prefix(o->path, "nbd:")))
-        return fail(err, "%s: '%s': protocol '%.*s' is not supported, only host files and block devices",
-                    o->who, o->path, colon ? (int) (colon - o->path) : 3, o->path);
+    if (e == ENOENT && colon)
+        return fail(err, "%s: '%s': protocol '%.*s' is not supported, only host files, block devices and NBD",
+                    o->who, o->path, (int) (colon - o->path), o->path);
     return fail(err, "%s: cannot open '%s': %s", o->who, o->path, g_strerror(e));
 }
 

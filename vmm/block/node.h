@@ -37,6 +37,7 @@ struct bio {
     struct bio *track_next, **track_prev; /* writes in flight, see file.c */
     bool exclusive;
     struct blk_work work;
+    void *priv;
     int fd, falloc;                 /* for an engine; falloc: of discard and write-zeroes, fallocate's mode */
 };
 
@@ -120,9 +121,12 @@ struct bopen {
     const char *who;    /* "drive 'hda'": starts every message */
     const char *path;
     bool read_only, direct, lock, lock_forced;
+    unsigned reconnect_delay; /* seconds, of a server */
     struct vm *vm;      /* to name the other drive that holds the image */
 };
 
+/* What o->path names: a file, or an NBD server's export (protocol.c). */
+struct bnode *protocol_open(struct bctx *c, const struct bopen *o, GError **err);
 struct bnode *file_open(struct bctx *c, const struct bopen *o, GError **err);
 struct bnode *file_open_temp(struct bctx *c, const char *who, uint64_t size, GError **err); /* unlinked */
 bool file_same(struct bnode *n, uint64_t dev, uint64_t ino); /* is one of n and below this file? */

@@ -233,6 +233,8 @@ bool drives_finish(struct options *o, GError **err)
         struct drive_config *c = &d->cfg;
         if (!place(o, d, err) || !name_drive(o, d, err))
             return false;
+        if (!drive_config_finish(c, err))
+            return fail_prefix(err, "drive '%s'", c->id);
         if (c->interface == DRIVE_VIRTIO)
             return fail(err, "drive '%s': if=virtio is not built yet; use if=ide", c->id);
         if (!c->file && c->media == MEDIA_DISK && c->interface == DRIVE_IDE)
