@@ -173,11 +173,21 @@ static void test_memory(void)
         "-object a: policy=bind: NUMA placement is not built");
     bad("-object memory-backend-ram,id=a,size=1G -object memory-backend-ram,id=a,size=1G",
         "-object: the id 'a' is already taken by another object");
-    bad("-object iothread,id=t", "-object: 'iothread' is not built; there are memory-backend-ram, "
-                                 "memory-backend-file, memory-backend-memfd");
+    good(&o, "-object iothread,id=t,poll-max-ns=1000,poll-grow=3 -object iothread,id=u");
+    g_assert_cmpuint(o.iothreads->len, ==, 2);
+    const struct opt_iothread *t = o.iothreads->pdata[0], *u = o.iothreads->pdata[1];
+    g_assert_cmpuint(t->cfg.poll_max_ns, ==, 1000);
+    g_assert_cmpuint(t->cfg.poll_grow, ==, 3);
+    g_assert_cmpuint(u->cfg.poll_max_ns, ==, IOTHREAD_POLL_AUTO);
+    options_free(&o);
+    bad("-object iothread,id=t,poll-max-ns=x", "-object t: poll-max-ns: 'x' is no number");
+    bad("-object iothread,id=t,aio-max-batch=4",
+        "-object t: aio-max-batch=4: batches are as large as the queue asks for");
+    bad("-object iothread,id=memory -object memory-backend-ram,id=memory,size=1G",
+        "-object: the id 'memory' is already taken by another object");
     bad("-object memory-backend-rom,id=t",
         "-object: 'memory-backend-rom' is not built (did you mean 'memory-backend-ram'?); there are "
-        "memory-backend-ram, memory-backend-file, memory-backend-memfd");
+        "iothread, memory-backend-file, memory-backend-memfd, memory-backend-ram");
     bad("-object memory-backend-ram,id=9a,size=1G",
         "-object: '9a' is no id: an id begins with a letter, then letters, digits, '-', '.', '_'");
     bad("-object memory-backend-ram,id=a,size=1G -machine memory-backend=a -m 2G",

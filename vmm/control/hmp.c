@@ -51,6 +51,7 @@ const struct hmp_cmd hmp_info_commands[] = {
     { "boot", NULL, "", "the firmware's boot order", 0, 0, info_boot },
     { "chardev", NULL, "", "character devices", 0, 0, info_chardev },
     { "cpus", NULL, "", "CPUs and their threads", 0, 0, info_cpus },
+    { "iothreads", NULL, "", "threads of disks and NICs, and how they wait", 0, 0, info_iothreads },
     { "irq", NULL, "", "interrupt controllers and lines", 0, 0, info_irq },
     { "kvm", NULL, "", "the accelerator", 0, 0, info_kvm },
     { "mtree", NULL, "[-f]", "memory and port regions (-f: what is visible of them)", 0, 1, info_mtree },

@@ -2,6 +2,7 @@
 #include "hw/pci/pci.h"
 #include "vmm/block/drive.h"
 #include "vmm/control/monitor_impl.h"
+#include "vmm/core/iothread.h"
 
 #ifndef BANTAM_VERSION
 #define BANTAM_VERSION "0.1"
@@ -55,6 +56,15 @@ bool info_cpus(struct hmp *h, GError **err)
     (void) err;
     for (unsigned i = 0; a && a->cpu_thread && (tid = a->cpu_thread(h->vm->accel_opaque, i)) >= 0; i++)
         hmp_print(h, "%c CPU #%u: thread_id=%d\n", i ? ' ' : '*', i, tid);
+    return true;
+}
+
+bool info_iothreads(struct hmp *h, GError **err)
+{
+    (void) err;
+    vm_lock(h->vm);
+    iothreads_describe(h->vm, h->out);
+    vm_unlock(h->vm);
     return true;
 }
 
@@ -246,7 +256,7 @@ static void print_props(struct hmp *h, const struct device *d, const struct prop
 {
     for (const struct prop *p = props; p && p->type; p++) {
         char *value = prop_print(p, d);
-        bool text = p->type == PT_STR || p->type == PT_BLK || p->type == PT_CHARDEV;
+        bool text = p->type == PT_STR || prop_type_is_ref(p->type);
         hmp_print(h, "%*s%s = %s%s%s\n", indent, "", p->name, text ? "\"" : "", value, text ? "\"" : "");
         g_free(value);
     }

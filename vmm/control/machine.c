@@ -58,11 +58,12 @@ static bool create(struct machine *m, GError **err)
 
     vm->name = g_strdup(o->pc.name);
     vm->firmware_path = g_strdup(o->pc.firmware_path);
+    vm->cpus = o->pc.cpus;
     vm->on_reboot = o->on_reboot;
     vm->on_shutdown = o->on_shutdown;
     vm->on_panic = o->on_panic;
     if (!options_apply_log(o, vm, err) || !options_open_chardevs(o, vm, err) || !options_open_drives(o, vm, err) ||
-        !create_board(m, err) || !open_monitors(m, err))
+        !options_create_objects(o, vm, err) || !create_board(m, err) || !open_monitors(m, err))
         return false;
     vm->ram.block.locked |= o->mlock;
     if (o->mlock && mlockall(MCL_CURRENT | MCL_FUTURE) < 0)

@@ -88,6 +88,7 @@ bool info_pci(struct hmp *h, GError **err);
 bool info_mtree(struct hmp *h, GError **err);
 bool info_irq(struct hmp *h, GError **err);
 bool info_block(struct hmp *h, GError **err);
+bool info_iothreads(struct hmp *h, GError **err);
 bool info_blockstats(struct hmp *h, GError **err);
 bool info_qtree(struct hmp *h, GError **err);
 bool info_chardev(struct hmp *h, GError **err);

@@ -8,11 +8,6 @@ static const struct prop *device_prop(const struct device_class *c, const char *
     return p || !c->bus ? p : prop_find(c->bus->props, name);
 }
 
-static bool is_ref(const struct prop *p)
-{
-    return p->type == PT_BLK || p->type == PT_CHARDEV || p->type == PT_NETDEV;
-}
-
 /* --- help ----------------------------------------------------------------------------------------- */
 
 static char *list_devices(void)
@@ -39,7 +34,7 @@ static void list_props(GString *s, const struct prop *props, const void *default
 {
     for (const struct prop *p = props; p && p->type; p++) {
         char *type = prop_type_text(p), *left = g_strdup_printf("%s=<%s>", p->name, type);
-        char *value = is_ref(p) ? g_strdup("") : prop_print(p, defaults);
+        char *value = prop_type_is_ref(p->type) ? g_strdup("") : prop_print(p, defaults);
         g_string_append_printf(s, "  %-26s", left);
         if (p->desc)
             g_string_append_printf(s, " - %s", p->desc);
@@ -130,6 +125,12 @@ static bool ref_exists(const struct options *o, const struct prop *p, const char
         return options_chardev(o, value) || fail(err, "%s: there is no chardev with id '%s'", p->name, value);
     if (p->type == PT_NETDEV)
         return fail(err, "%s: there is no netdev with id '%s'", p->name, value);
+    if (p->type == PT_IOTHREAD) {
+        for (unsigned i = 0; i < o->iothreads->len; i++)
+            if (!strcmp(((struct opt_iothread *) o->iothreads->pdata[i])->id, value))
+                return true;
+        return fail(err, "%s: there is no iothread with id '%s'; add -object iothread,id=%s", p->name, value, value);
+    }
     for (unsigned i = 0; i < o->drives->len; i++) {
         const struct drive_config *d = &((struct opt_drive *) o->drives->pdata[i])->cfg;
         if (strcmp(d->id, value) != 0)
@@ -149,7 +150,7 @@ static bool check_value(const struct options *o, const char *what, const struct 
 
     if (!p)
         return (c->bus && !strcmp(name, "bus")) || fail_prop(what, c, name, err);
-    if (is_ref(p))
+    if (prop_type_is_ref(p->type))
         return ref_exists(o, p, value, err) || fail_prefix(err, "%s", what);
     void *tmp = g_malloc0(c->size);
     bool ok = prop_parse(NULL, p, tmp, value, err) || fail_prefix(err, "%s", what);

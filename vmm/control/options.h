@@ -10,6 +10,7 @@
 #include "vmm/block/drive.h"
 #include "vmm/char/backend.h"
 #include "vmm/control/keyval.h"
+#include "vmm/core/iothread.h"
 
 struct opt_drive { /* -drive, -hda, -cdrom, -fda, the image on the command line, the default drives */
     const char *origin;      /* the option, for messages */
@@ -36,6 +37,11 @@ struct opt_memory_backend { /* -object memory-backend-* */
     char *path;
 };
 
+struct opt_iothread { /* -object iothread */
+    char *id;
+    struct iothread_config cfg;
+};
+
 enum watchdog_action {
     WATCHDOG_RESET,
     WATCHDOG_SHUTDOWN,
@@ -55,6 +61,7 @@ struct options {
     GPtrArray *chardevs;  /* struct chardev_config *, those of -serial, -monitor ... included */
     GPtrArray *monitors;  /* struct opt_monitor * */
     GPtrArray *backends;  /* struct opt_memory_backend * */
+    GPtrArray *iothreads; /* struct opt_iothread * */
     GPtrArray *globals;   /* struct device_global * (core/device.h) */
     GPtrArray *traces;    /* char *: globs */
     char *serial[PC_N_SERIAL]; /* chardev id, NULL: no such port */
@@ -92,6 +99,8 @@ void options_free(struct options *o);
  * pc.floppy[]. */
 bool options_open_chardevs(struct options *o, struct vm *vm, GError **err);
 bool options_open_drives(struct options *o, struct vm *vm, GError **err);
+/* What -object asks for, but memory: before the devices that refer to it. */
+bool options_create_objects(struct options *o, struct vm *vm, GError **err);
 /* log_enable() for -trace, -D, -d; and the globals and the UUID, into the VM. */
 bool options_apply_log(const struct options *o, struct vm *vm, GError **err);
 /* Make every -device, in order.  After pc_create(). */

@@ -111,9 +111,12 @@ bool opt_machine(struct options *o, const struct option *opt, const char *arg, G
 bool opt_accel(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_cpu(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_boot(struct options *o, const struct option *opt, const char *arg, GError **err);
-bool opt_object(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_watchdog_action(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool machine_finish(struct options *o, GError **err);
+
+/* opt_object.c */
+bool opt_object(struct options *o, const struct option *opt, const char *arg, GError **err);
+void opt_iothread_free(void *p);
 
 /* opt_firmware.c: -smbios, -fw_cfg, -L */
 bool opt_smbios(struct options *o, const struct option *opt, const char *arg, GError **err);

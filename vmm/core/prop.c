@@ -181,6 +181,8 @@ bool prop_parse(struct vm *vm, const struct prop *p, void *base, const char *val
         return parse_ref(p, vm ? vm->chardevs : NULL, base, "chardev", value, err);
     case PT_NETDEV:
         return parse_ref(p, vm ? vm->netdevs : NULL, base, "netdev", value, err);
+    case PT_IOTHREAD:
+        return parse_ref(p, vm ? vm->iothreads : NULL, base, "iothread", value, err);
     case PT_CUSTOM:
         if (!p->format->parse(p->name, value, &v, err))
             return false;
@@ -196,8 +198,7 @@ void props_set_defaults(const struct prop *props, void *base)
     for (const struct prop *p = props; p && p->type != PT_END; p++) {
         if (p->def_str)
             prop_parse(NULL, p, base, p->def_str, NULL);
-        else if (p->type != PT_STR && p->type != PT_MAC && p->type != PT_BLK && p->type != PT_CHARDEV &&
-                 p->type != PT_NETDEV)
+        else if (p->type != PT_STR && p->type != PT_MAC && !prop_type_is_ref(p->type))
             store(p, base, p->def);
     }
 }
@@ -256,6 +257,7 @@ char *prop_print(const struct prop *p, const void *base)
     case PT_BLK: return print_ref(d->vm->blks, *(void *const *) at);
     case PT_CHARDEV: return print_ref(d->vm->chardevs, *(void *const *) at);
     case PT_NETDEV: return print_ref(d->vm->netdevs, *(void *const *) at);
+    case PT_IOTHREAD: return print_ref(d->vm->iothreads, *(void *const *) at);
     case PT_CUSTOM: return p->format->print(fetch(p, base));
     default: return g_strdup_printf("%" PRIu64, fetch(p, base));
     }
@@ -269,6 +271,7 @@ char *prop_type_text(const struct prop *p)
         [PT_MAC] = "MAC address",
         [PT_BLK] = "id of a drive", [PT_CHARDEV] = "id of a chardev",
         [PT_NETDEV] = "id of a netdev",
+        [PT_IOTHREAD] = "id of an iothread",
     };
     if (p->type == PT_CUSTOM)
         return g_strdup(p->format->type_text);

@@ -20,8 +20,15 @@ enum prop_type {
     PT_BLK,   /* struct blk *: the id of a -drive */
     PT_CHARDEV, /* struct chardev *: the id of a -chardev */
     PT_NETDEV,  /* struct netdev *: the id of a -netdev */
+    PT_IOTHREAD, /* struct iothread *: the id of an -object iothread */
     PT_CUSTOM,  /* an integer with a text form of its own: see struct prop_format */
 };
+
+/* Does it name something that is made apart from the device? */
+static inline bool prop_type_is_ref(enum prop_type t)
+{
+    return t == PT_BLK || t == PT_CHARDEV || t == PT_NETDEV || t == PT_IOTHREAD;
+}
 
 enum on_off_auto { OOA_AUTO, OOA_ON, OOA_OFF };
 
@@ -61,6 +68,7 @@ struct prop {
 #define PROP_ONOFFAUTO(T, f, d, ...) PROP_(PT_ONOFFAUTO, T, f, d, __VA_ARGS__)
 #define PROP_BLK(T, f, ...)     PROP_(PT_BLK, T, f, 0, __VA_ARGS__)
 #define PROP_CHARDEV(T, f, ...) PROP_(PT_CHARDEV, T, f, 0, __VA_ARGS__)
+#define PROP_IOTHREAD(T, f, ...) PROP_(PT_IOTHREAD, T, f, 0, __VA_ARGS__)
 #define PROP_CUSTOM(T, f, d, fmt, ...) PROP_(PT_CUSTOM, T, f, d, .format = (fmt), __VA_ARGS__)
 
 struct vm;
@@ -68,7 +76,7 @@ struct vm;
 void props_set_defaults(const struct prop *props, void *base);
 void props_free(const struct prop *props, void *base); /* strings */
 const struct prop *prop_find(const struct prop *props, const char *name); /* '_' and '-' are alike */
-/* Parse `value` into the field.  vm resolves PT_BLK, PT_CHARDEV and PT_NETDEV (may be NULL where the table has none). */
+/* Parse `value` into the field.  vm resolves what names a backend (may be NULL where the table has none). */
 bool prop_parse(struct vm *vm, const struct prop *p, void *base, const char *value, GError **err);
 char *prop_print(const struct prop *p, const void *base); /* caller frees */
 char *prop_type_text(const struct prop *p); /* "uint32", "bool", "one of a|b|c"; caller frees */

@@ -1,5 +1,6 @@
 /* vmm/core/vm.c - making and freeing a VM, its clock's timerfd and its main loop. */
 #include "vmm/core/vm.h"
+#include "vmm/core/iothread.h"
 
 #include <sys/timerfd.h>
 #include <time.h>
@@ -71,6 +72,7 @@ struct vm *vm_new(int64_t (*source)(void *), void *opaque)
     vmlock_init(&vm->lock);
     exec_init(&vm->main, vm, "main", true);
     vm->timer_fd = -1;
+    vm->no_threads = source != NULL;
     if (source) {
         clock_init(&vm->clock, source, NULL, opaque);
     } else {
@@ -85,6 +87,7 @@ struct vm *vm_new(int64_t (*source)(void *), void *opaque)
     vm->devices = g_ptr_array_new();
     vm->buses = g_ptr_array_new();
     vm->blks = g_hash_table_new(g_str_hash, g_str_equal);
+    vm->iothreads = g_hash_table_new(g_str_hash, g_str_equal);
     vm->chardevs = g_hash_table_new(g_str_hash, g_str_equal);
     vm->netdevs = g_hash_table_new(g_str_hash, g_str_equal);
     vm->nics = g_ptr_array_new();
@@ -117,6 +120,8 @@ void vm_free(struct vm *vm)
     g_ptr_array_free(vm->devices, TRUE);
     g_ptr_array_free(vm->buses, TRUE);
     g_hash_table_destroy(vm->blks);
+    iothread_free_all(vm);
+    g_hash_table_destroy(vm->iothreads);
     g_hash_table_destroy(vm->chardevs);
     g_hash_table_destroy(vm->netdevs);
     g_ptr_array_free(vm->nics, TRUE);

@@ -90,6 +90,8 @@ struct vm {
     char *name;
     const char *uuid;   /* -uuid, not owned; NULL: none */
     char *firmware_path; /* -L directories and the built-in ones, ':' between; NULL: built-in only; owned */
+    unsigned cpus;       /* how many at the start; 0 on the bench */
+    bool no_threads;     /* the bench: devices work in the main exec unless told otherwise */
     struct log log;
     struct tracer trace; /* "vm" */
     struct vmlock lock;
@@ -102,6 +104,7 @@ struct vm {
     GPtrArray *buses;   /* struct bus *, not owned */
     GHashTable *blks;   /* id -> struct blk *     (block.h) */
     struct blk_pool *blk_pool; /* the drives' worker threads, NULL while there is no drive */
+    GHashTable *iothreads; /* id -> struct iothread * (iothread.h) */
     GHashTable *chardevs; /* id -> struct chardev * (chardev.h) */
     GHashTable *netdevs;  /* id -> struct netdev *  (net.h) */
     GPtrArray *nics;      /* struct netdev * that NICs use, in the order of realize */
