@@ -211,9 +211,7 @@ bool pci_post_load(struct pci_dev *p)
 {
     const struct pci_info *info = p->dev.cls->bus_info;
 
-    if (ld_le16(p->cfg + PCI_VENDOR_ID) != info->vendor ||
-        ld_le16(p->cfg + PCI_DEVICE_ID) != info->device ||
-        p->cfg[PCI_INTERRUPT_PIN] != info->intpin)
+    if (ld_le32(p->cfg + PCI_VENDOR_ID) != p->ids || p->cfg[PCI_INTERRUPT_PIN] != info->intpin)
         return false;
     for (unsigned n = 0; n < PCI_N_BARS; n++) {
         unsigned off = bar_offset(n);
@@ -282,13 +280,19 @@ static bool check_place(struct pci_bus *b, struct pci_dev *p, GError **err)
     return true;
 }
 
+void pci_set_ids(struct pci_dev *p, uint16_t device, uint8_t revision)
+{
+    st_le16(p->cfg + PCI_DEVICE_ID, device);
+    p->cfg[PCI_REVISION_ID] = revision;
+    p->ids = ld_le32(p->cfg + PCI_VENDOR_ID);
+}
+
 static void init_header(struct pci_dev *p)
 {
     const struct pci_info *info = p->dev.cls->bus_info;
 
     st_le16(p->cfg + PCI_VENDOR_ID, info->vendor);
-    st_le16(p->cfg + PCI_DEVICE_ID, info->device);
-    p->cfg[PCI_REVISION_ID] = info->revision;
+    pci_set_ids(p, info->device, info->revision);
     p->cfg[PCI_CLASS_PROG] = (uint8_t) info->class_code;
     st_le16(p->cfg + PCI_CLASS_DEVICE, (uint16_t) (info->class_code >> 8));
     p->cfg[PCI_HEADER_TYPE] = info->header_type | (p->multifunction ? HEADER_MULTI : 0);
@@ -405,7 +409,7 @@ static const struct prop pci_props[] = {
 };
 
 const struct state pci_dev_state[] = {
-    STATE_HOST(struct pci_dev, pci),      STATE_HOST(struct pci_dev, devfn),
+    STATE_HOST(struct pci_dev, pci),      STATE_HOST(struct pci_dev, devfn), STATE_HOST(struct pci_dev, ids),
     STATE_BYTES(struct pci_dev, cfg),
     STATE_HOST(struct pci_dev, wmask),    STATE_HOST(struct pci_dev, w1cmask),
     STATE_HOST(struct pci_dev, bars),

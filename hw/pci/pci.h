@@ -53,6 +53,7 @@ struct pci_dev {
     uint32_t rombar;       /* property: 1 */
     char *romfile;         /* property: NULL: the device's own, "": none */
     uint8_t devfn;
+    uint32_t ids;          /* vendor and device that a snapshot must have; see pci_set_ids */
     uint8_t cfg[256], wmask[256], w1cmask[256];
     struct pci_bar *bars[PCI_N_BARS]; /* registered ones */
     struct ram_block rom;
@@ -98,6 +99,8 @@ void pci_config_write(struct pci_bus *b, unsigned devfn, unsigned off, uint32_t 
  * and the command register.  The bus removes it after the class's unrealize; a device that frees
  * memory behind it there calls space_remove(&bar->region) first. */
 void pci_register_bar(struct pci_dev *p, unsigned n, struct pci_bar *bar, uint8_t type);
+/* Another device id and revision than the class's pci_info says (virtio: the driver interface decides). */
+void pci_set_ids(struct pci_dev *p, uint16_t device, uint8_t revision);
 /* Add an option ROM from the firmware path: the file of the property romfile, else default_file
  * (may be NULL; a missing one is a warning). */
 bool pci_add_rom(struct pci_dev *p, const char *default_file, GError **err);

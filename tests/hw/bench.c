@@ -1,5 +1,6 @@
 /* tests/hw/bench.c - a machine in a test tube. */
 #include "tests/hw/bench.h"
+#include "vmm/core/eventfd.h"
 
 #include <errno.h>
 
@@ -89,7 +90,9 @@ void bench_free(struct bench *b)
             break;
         }
     }
+    b->vm->accel = NULL;
     vm_free(b->vm);
+    g_free(b->accel);
     g_free(b);
 }
 
@@ -472,4 +475,140 @@ void fake_net_clear(struct fake_net *f)
         g_ptr_array_set_size(f->q[i].sent, 0);
         g_queue_clear_full(&f->q[i].fed, free_frame);
     }
+}
+
+/* --- messages ---------------------------------------------------------------------------------- */
+
+enum { FAKE_ROUTES = 64 };
+
+struct fake_accel {
+    struct {
+        uint64_t addr;
+        uint32_t data;
+        bool used;
+        int fd; /* connected, or -1 */
+    } routes[FAKE_ROUTES];
+    struct accel_ops ops;
+    uint32_t log[4096]; /* data of messages */
+    unsigned n;
+};
+
+static void accel_nothing(void *opaque)
+{
+    (void) opaque;
+}
+
+static void accel_describe(void *opaque, GString *out)
+{
+    (void) opaque, (void) out;
+}
+
+static void accel_send(void *opaque, uint64_t addr, uint32_t data)
+{
+    struct fake_accel *f = opaque;
+
+    g_assert_cmphex(addr >> 20, ==, 0xfee);
+    if (f->n < G_N_ELEMENTS(f->log))
+        f->log[f->n++] = data;
+}
+
+static int accel_route_add(void *opaque, uint64_t addr, uint32_t data)
+{
+    struct fake_accel *f = opaque;
+
+    for (int i = 0; i < FAKE_ROUTES; i++)
+        if (!f->routes[i].used) {
+            f->routes[i].used = true;
+            f->routes[i].addr = addr;
+            f->routes[i].data = data;
+            f->routes[i].fd = -1;
+            return i;
+        }
+    return -1;
+}
+
+static void accel_route_change(void *opaque, int route, uint64_t addr, uint32_t data)
+{
+    struct fake_accel *f = opaque;
+
+    g_assert_true(f->routes[route].used);
+    f->routes[route].addr = addr;
+    f->routes[route].data = data;
+}
+
+static void accel_route_remove(void *opaque, int route)
+{
+    struct fake_accel *f = opaque;
+
+    g_assert_true(f->routes[route].used && f->routes[route].fd < 0);
+    f->routes[route].used = false;
+}
+
+/* What is pending on connected eventfds is sent. */
+static void accel_pump(struct fake_accel *f)
+{
+    for (int i = 0; i < FAKE_ROUTES; i++)
+        if (f->routes[i].used && f->routes[i].fd >= 0 && event_take(f->routes[i].fd))
+            accel_send(f, f->routes[i].addr, f->routes[i].data);
+}
+
+static bool accel_irqfd(void *opaque, int fd, int route, bool on)
+{
+    struct fake_accel *f = opaque;
+
+    g_assert_true(f->routes[route].used && f->routes[route].fd == (on ? -1 : fd));
+    accel_pump(f);
+    f->routes[route].fd = on ? fd : -1;
+    return true;
+}
+
+struct fake_accel *bench_accel(struct bench *b, bool irqfd)
+{
+    struct fake_accel *f = b->accel = g_new0(struct fake_accel, 1);
+
+    f->ops = (struct accel_ops){
+        .pause = accel_nothing, .resume = accel_nothing, .kick = accel_nothing, .reset = accel_nothing,
+        .nmi = accel_nothing, .describe_cpus = accel_describe, .msi_send = accel_send,
+    };
+    if (irqfd) {
+        f->ops.msi_route_add = accel_route_add;
+        f->ops.msi_route_change = accel_route_change;
+        f->ops.msi_route_remove = accel_route_remove;
+        f->ops.msi_irqfd = accel_irqfd;
+    }
+    b->vm->accel = &f->ops;
+    b->vm->accel_opaque = f;
+    return f;
+}
+
+unsigned fake_msis(struct fake_accel *f, uint32_t data)
+{
+    unsigned found = 0, kept = 0;
+
+    accel_pump(f);
+    for (unsigned i = 0; i < f->n; i++)
+        if (f->log[i] == data)
+            found++;
+        else
+            f->log[kept++] = f->log[i];
+    f->n = kept;
+    return found;
+}
+
+unsigned fake_irqfds(const struct fake_accel *f)
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < FAKE_ROUTES; i++)
+        n += f->routes[i].used && f->routes[i].fd >= 0;
+    return n;
+}
+
+unsigned fake_routes(const struct fake_accel *f)
+{
+    unsigned n = 0;
+
+    for (int i = 0; i < FAKE_ROUTES; i++)
+        n += f->routes[i].used;
+    return n;
 }

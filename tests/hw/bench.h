@@ -17,6 +17,7 @@ struct bench {
     struct vm *vm;
     int64_t now;           /* host clock, ns */
     unsigned irq_rises[16]; /* ISA lines: rising edges seen */
+    struct fake_accel *accel;
     bool irq_coalesce[16]; /* what raise_status answers: true = still pending */
 };
 
@@ -91,5 +92,13 @@ void fake_net_feed(struct fake_net *f, unsigned queue, const void *frame, size_t
 void fake_net_room(struct fake_net *f, unsigned queue, size_t room); /* and tells the NIC that it is writable */
 GByteArray *fake_net_sent(struct fake_net *f, unsigned queue, unsigned i); /* NULL: there were not so many */
 void fake_net_clear(struct fake_net *f); /* forget what was sent and fed */
+
+/* An accelerator that takes messages (MSI) and records them; with `irqfd`, by eventfds, else one by one. */
+struct fake_accel;
+struct fake_accel *bench_accel(struct bench *b, bool irqfd);
+/* How many messages with this data came since the last call. */
+unsigned fake_msis(struct fake_accel *f, uint32_t data);
+unsigned fake_irqfds(const struct fake_accel *f); /* connected now */
+unsigned fake_routes(const struct fake_accel *f);
 
 #endif

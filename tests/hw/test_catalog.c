@@ -20,7 +20,7 @@ static void cover_tables(uint8_t *map, size_t size, const struct prop *props, co
     for (const struct prop *p = props; p && p->type != PT_END; p++)
         cover(map, size, p->offset, p->size);
     for (const struct state *s = state; s && s->type != ST_END; s++)
-        cover(map, size, s->offset, s->elem * s->count);
+        cover(map, size, s->offset, s->type == ST_VECTOR ? sizeof(void *) : s->elem * s->count);
 }
 
 /* Bytes that no entry names, beyond padding: a field was forgotten. */
@@ -36,10 +36,11 @@ static void check_gaps(const char *what, const uint8_t *map, size_t size)
     }
 }
 
-static void check_sub(const char *what, const struct state *state)
+/* base: where the struct of `state` is in the instance, whose properties may lie in it; SIZE_MAX: apart from it. */
+static void check_sub(const char *what, const struct state *state, const struct prop *props, size_t base)
 {
     for (const struct state *s = state; s && s->type != ST_END; s++) {
-        if (s->type != ST_STRUCT)
+        if (s->type != ST_STRUCT && s->type != ST_VECTOR)
             continue;
         uint8_t *map = g_malloc0(s->elem);
         if (s->sub == pci_bus_class.state) { /* a host bridge is a function of the bus that it makes */
@@ -47,9 +48,13 @@ static void check_sub(const char *what, const struct state *state)
             cover_tables(map, s->elem, pci_bus_class.props, NULL);
         }
         cover_tables(map, s->elem, NULL, s->sub);
+        size_t at = s->type == ST_VECTOR || base == SIZE_MAX ? SIZE_MAX : base + s->offset;
+        for (const struct prop *p = props; p && p->type != PT_END && at != SIZE_MAX; p++)
+            if (p->offset >= at && p->offset < at + s->elem)
+                cover(map, s->elem, p->offset - at, p->size);
         char *name = g_strdup_printf("%s.%s", what, s->name);
         check_gaps(name, map, s->elem);
-        check_sub(name, s->sub);
+        check_sub(name, s->sub, props, at);
         g_free(name);
         g_free(map);
     }
@@ -66,7 +71,7 @@ static void test_tables(gconstpointer data)
         cover_tables(map, cls->size, cls->bus->props, cls->bus->state);
     cover_tables(map, cls->size, cls->props, cls->state);
     check_gaps(cls->name, map, cls->size);
-    check_sub(cls->name, cls->state);
+    check_sub(cls->name, cls->state, cls->props, 0);
     for (const struct prop *p = cls->props; p && p->type != PT_END; p++)
         if (!p->desc && strcmp(p->name, "drive") != 0 && strcmp(p->name, "chardev") != 0)
             g_test_message("%s.%s has no description", cls->name, p->name);

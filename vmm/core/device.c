@@ -313,8 +313,7 @@ bool device_load(struct device *d, const uint8_t *data, size_t len, GError **err
         return fail_prefix(err, "state of '%s'", d->name);
     GByteArray *before = g_byte_array_new(); /* a reset would leave what the RESET pin does not reach */
     device_save(d, before);
-    load(d, d, data, data + len, NULL);
-    bool ok = post_load(d);
+    bool fits = load(d, d, data, data + len, NULL), ok = fits && post_load(d); /* how much RAM, how many vectors */
     if (!ok) {
         if (before->len)
             load(d, d, before->data, before->data + before->len, NULL);

@@ -69,6 +69,11 @@ static void save_elem(const struct state *s, const char *p, GByteArray *out)
     }
 }
 
+static size_t vector_len(const struct state *s, const void *base)
+{
+    return *(const uint32_t *) ((const char *) base + s->count_at);
+}
+
 void state_save(const struct state *table, const void *base, GByteArray *out)
 {
     for (const struct state *s = table; s->type != ST_END; s++) {
@@ -77,17 +82,21 @@ void state_save(const struct state *table, const void *base, GByteArray *out)
         if (s->type == ST_HOST)
             continue;
         const struct ram_block *rb = (const void *) p;
+        bool structs = s->type == ST_STRUCT || s->type == ST_VECTOR;
+        size_t count = s->type == ST_VECTOR ? vector_len(s, base) : s->count;
+        if (s->type == ST_VECTOR)
+            p = *(const char *const *) p;
         g_byte_array_append(out, &len, 1);
         g_byte_array_append(out, (const uint8_t *) s->name, len);
-        put_int(out, s->type == ST_RAM ? 1 : s->type == ST_STRUCT ? 0 : wire_size(s), 4);
-        put_int(out, s->type == ST_RAM ? rb->size : s->count, 4);
+        put_int(out, s->type == ST_RAM ? 1 : structs ? 0 : wire_size(s), 4);
+        put_int(out, s->type == ST_RAM ? rb->size : count, 4);
         if (s->type == ST_RAM)
             g_byte_array_append(out, rb->host, (guint) rb->size);
         else if (s->type == ST_INT && s->elem == 1)
             g_byte_array_append(out, (const uint8_t *) p, (guint) s->count);
         else
-            for (size_t i = 0; i < s->count; i++, p += s->elem) {
-                if (s->type == ST_STRUCT)
+            for (size_t i = 0; i < count; i++, p += s->elem) {
+                if (structs)
                     state_save(s->sub, p, out);
                 else
                     save_elem(s, p, out);
@@ -152,10 +161,11 @@ static bool load_header(const struct state *s, const uint8_t **p, const uint8_t 
     size_t elem = ld_le32(*p);
     *count = ld_le32(*p + 4);
     *p += 8;
-    size_t want = s->type == ST_RAM ? 1 : s->type == ST_STRUCT ? 0 : wire_size(s);
-    if (elem != want || (s->type != ST_RAM && *count != s->count))
+    bool structs = s->type == ST_STRUCT || s->type == ST_VECTOR;
+    size_t want = s->type == ST_RAM ? 1 : structs ? 0 : wire_size(s);
+    if (elem != want || (s->type != ST_RAM && s->type != ST_VECTOR && *count != s->count))
         return fail(err, "'%s' has another size", s->name);
-    if (s->type != ST_STRUCT && (size_t) (end - *p) / elem < *count)
+    if (!structs && (size_t) (end - *p) / elem < *count)
         return fail(err, "'%s' is cut short", s->name);
     return true;
 }
@@ -180,8 +190,13 @@ bool state_load(const struct state *table, void *base, const uint8_t **p, const 
             *p += n;
             continue;
         }
+        if (s->type == ST_VECTOR && base) {
+            if (vector_len(s, base) != n)
+                return fail(err, "'%s' has another size", s->name);
+            to = *(char **) to;
+        }
         for (size_t i = 0; i < n; i++) {
-            if (s->type == ST_STRUCT) {
+            if (s->type == ST_STRUCT || s->type == ST_VECTOR) {
                 if (!state_load(s->sub, to, p, end, err))
                     return false;
             } else {

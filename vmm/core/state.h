@@ -16,6 +16,7 @@ enum state_type {
     ST_TIMER,  /* struct timer: armed and deadline */
     ST_BH,     /* struct bh: pending */
     ST_STRUCT, /* count structs of `elem` bytes, described by sub */
+    ST_VECTOR, /* a pointer to as many structs as the uint32_t at count_at says, described by sub */
     ST_RAM,    /* struct ram_block: its contents */
     ST_HOST,   /* not saved */
 };
@@ -26,6 +27,7 @@ struct state {
     size_t offset, elem, count;
     uint64_t max; /* ST_INT: largest value accepted on load; 0: any */
     const struct state *sub;
+    size_t count_at;
 };
 
 #define ST_SIZEOF(T, f) sizeof(((T *) 0)->f)
@@ -51,6 +53,9 @@ struct state {
 #define STATE_BH(T, f)    STATE_(ST_BH, T, f, sizeof(struct bh), 1)
 #define STATE_STRUCT(T, f, s)  STATE_(ST_STRUCT, T, f, ST_SIZEOF(T, f), 1, .sub = (s))
 #define STATE_STRUCTS(T, f, s) STATE_(ST_STRUCT, T, f, ST_SIZEOF(T, f[0]), ST_COUNT(T, f), .sub = (s))
+/* A field that points to structs, as many as field n (uint32_t, the host's) says: a load must have the same number. */
+#define STATE_VECTOR(T, f, n, s) \
+    STATE_(ST_VECTOR, T, f, ST_SIZEOF(T, f[0]), 1, .sub = (s), .count_at = offsetof(T, n) + 0 * ST_CHECKED(T, n, 4))
 #define STATE_RAM(T, f)   STATE_(ST_RAM, T, f, sizeof(struct ram_block), 1)
 #define STATE_HOST(T, f)  STATE_(ST_HOST, T, f, ST_SIZEOF(T, f), 1)
 

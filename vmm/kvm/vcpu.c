@@ -437,9 +437,39 @@ static int op_cpu_thread(void *opaque, unsigned cpu)
     return cpu < k->n_cpus ? kvm_cpu_thread_id(k, cpu) : -1;
 }
 
+static void op_msi_send(void *opaque, uint64_t addr, uint32_t data)
+{
+    kvm_msi_send(opaque, addr, data);
+}
+
+static int op_route_add(void *opaque, uint64_t addr, uint32_t data)
+{
+    return kvm_msi_route_add(opaque, addr, data);
+}
+
+static void op_route_change(void *opaque, int route, uint64_t addr, uint32_t data)
+{
+    kvm_msi_route_change(opaque, route, addr, data);
+}
+
+static void op_route_remove(void *opaque, int route)
+{
+    kvm_msi_route_remove(opaque, route);
+}
+
+static bool op_irqfd(void *opaque, int fd, int route, bool on)
+{
+    if (on)
+        return kvm_irqfd_add(opaque, fd, -1, route, NULL);
+    kvm_irqfd_remove(opaque, fd, route);
+    return true;
+}
+
 const struct accel_ops kvm_accel_ops = {
     .pause = op_pause, .resume = op_resume, .kick = op_kick, .reset = op_reset, .nmi = op_nmi,
     .describe_cpus = op_describe, .drain = kvm_drain, .gprs = op_gprs,
     .describe_irqchip = op_describe_irqchip,
     .cpu_thread = op_cpu_thread,
+    .msi_send = op_msi_send, .msi_route_add = op_route_add, .msi_route_change = op_route_change,
+    .msi_route_remove = op_route_remove, .msi_irqfd = op_irqfd,
 };
