@@ -103,7 +103,7 @@ $(B)/tests/unit/test_$(1): MODULE_LIBS := -rdynamic $$(CFG_$(1)_LIBS)
 $(B)/tests/unit/test_$(1).o: ALL_CFLAGS += $$(CFG_$(1)_CFLAGS)
 endef
 $(foreach m,$(MODULES),$(eval $(call module_test,$(m))))
-BENCH_O := $(B)/tests/hw/bench.o $(B)/tests/hw/catalog_rig.o
+BENCH_O := $(B)/tests/hw/bench.o $(B)/tests/hw/catalog_rig.o $(B)/tests/hw/vdriver.o $(B)/tests/hw/vtest.o
 $(B)/tests/hw/%: $(B)/tests/hw/%.o $(BENCH_O) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(B)/tests/tools/%: $(B)/tests/tools/%.o

@@ -36,5 +36,9 @@ const struct device_class *const device_catalog[] = {
     &vga_class,
 
 
+    /* --- virtio --- */
+    &virtio_rng_pci_class, &virtio_rng_pci_transitional_class, &virtio_rng_pci_non_transitional_class,
+
+
     NULL,
 };

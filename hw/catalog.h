@@ -39,4 +39,9 @@ extern const struct device_class piix3_ide_class, ide_hd_class, ide_cd_class;
 extern const struct device_class vga_class;
 
 
+/* --- virtio --- */
+extern const struct device_class virtio_rng_pci_class, virtio_rng_pci_transitional_class,
+    virtio_rng_pci_non_transitional_class;
+
+
 #endif

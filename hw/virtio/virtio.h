@@ -49,7 +49,7 @@ struct virtq;
  * request struct (virtio_class.req_size bytes, zeroed once, then reused as the class left it). */
 struct virtq_buf {
     struct virtq *q;
-    struct iovec *iov;      /* out_num that the device reads, then in_num that it writes; the class may change them */
+    struct iovec *iov;      /* out_num that the device reads, then in_num that it writes; see virtq_trim_*() */
     unsigned out_num, in_num;
     size_t out_len, in_len; /* total bytes of each */
     /* the core's: */
@@ -57,7 +57,7 @@ struct virtq_buf {
     unsigned own_max, own_out, own_in;
     uint32_t written;
     uint16_t id, n_desc, slot;
-    bool done;
+    bool trimmed, done;
 };
 
 struct virtio_class {
@@ -88,7 +88,7 @@ struct virtio_class {
     void (*stop)(struct virtio_dev *v);
     /* After stop: forget every buffer that is still held, back to the state after power-up.  VM lock. */
     void (*reset)(struct virtio_dev *v);
-    /* The state was loaded and is hostile: false refuses it.  VM lock; may be NULL. */
+    /* The state was loaded and is hostile: false refuses it.  No buffer is held any more.  VM lock; may be NULL. */
     bool (*post_load)(struct virtio_dev *v);
     void (*describe)(const struct virtio_dev *v, GString *out); /* `info qtree`; may be NULL */
 };
@@ -111,28 +111,26 @@ struct virtq {
     /* Where the device is. */
     uint16_t last_avail;        /* split: counts on; packed: place in the ring */
     uint16_t used_idx;          /* likewise, published */
-    uint16_t signalled;         /* used_idx at the last notification that EVENT_IDX considered */
     bool avail_wrap, used_wrap; /* packed: wrap counters */
-    bool signalled_valid;
+    uint16_t unsignalled;       /* entries published since the last virtq_notify() */
     /* The host's. */
     bool mapped, packed, event_idx, indirect, in_order, notify_empty; /* as negotiated, while mapped */
-    bool serving, no_notify;
+    bool serving, polled, stalled, no_notify;
     uint16_t avail_seen;        /* split: the driver's index when it was last read */
     uint16_t budget;            /* buffers that may still be popped in this turn */
     uint16_t filled;            /* buffers filled and not yet flushed */
-    uint16_t fill_at;           /* packed: where the first of them was put */
-    bool fill_wrap;
-    uint16_t fill_flags;        /* packed: its flags, not yet published */
-    uint16_t fill_next;         /* where the next goes */
-    bool fill_next_wrap;
-    uint16_t inflight;          /* popped and not yet published */
+    uint16_t fill_next, fill_first, fill_flags; /* packed: places of the next and the first, the latter's flags */
+    uint16_t fill_slots;        /* packed: places that they take */
+    bool fill_wrap;             /* packed: of the next */
+    uint16_t inflight;          /* popped and not yet filled */
     uint8_t *ring_desc, *ring_avail, *ring_used;
     char *pool;                 /* num requests */
-    uint16_t *free_slots;       /* a stack of inflight .. num */
-    uint16_t *order;            /* in-order: slots as they were popped, a ring */
-    uint16_t order_head, order_tail;
+    uint16_t *free_slots;       /* a stack; those in flight are below its top */
+    uint16_t *order;            /* in-order: slots as they were popped, a ring of num */
+    uint16_t order_head;
     int kick_fd;                /* eventfd: the driver's notifications, and our own */
     struct exec_fd *watch;      /* of kick_fd, between start and stop */
+    struct exec_poll poll;      /* likewise */
     void *opaque;               /* the class's */
 };
 
@@ -148,13 +146,14 @@ struct virtio_dev {
     uint32_t n_queues;
     struct vm_notifier notifier;
     bool notifying;
-    bool started;               /* the driver may use it: the queues are live whenever the VM runs */
     bool running;               /* between start() and stop() */
     /* state */
     uint64_t features;          /* negotiated so far */
+    uint64_t driver_features;   /* what the driver asked for */
     uint8_t status;             /* atomic */
     uint8_t isr;                /* atomic */
     uint8_t generation;         /* of the configuration; atomic */
+    bool started;               /* by the driver: the queues are live whenever the VM runs */
     bool broken;                /* NEEDS_RESET; atomic */
 };
 
@@ -170,8 +169,9 @@ extern const struct state virtio_dev_state[];
 
 /* --- for classes -------------------------------------------------------------------------------------------- */
 
-/* From realize: the next queue, of at most `size` (a power of two up to VIRTQ_MAX_SIZE). */
-struct virtq *virtio_add_queue(struct virtio_dev *v, unsigned size);
+/* From realize: the next queue, of at most `size` (a power of two up to VIRTQ_MAX_SIZE).  It is v->q[index]; the array
+ * moves as long as queues are added. */
+void virtio_add_queue(struct virtio_dev *v, unsigned size);
 
 static inline bool virtio_has(const struct virtio_dev *v, unsigned bit) /* negotiated */
 {
@@ -208,13 +208,11 @@ void virtq_kick(struct virtq *q);
  * out of buffers, virtq_notify_on() asks the driver to tell of new ones, and is true if some came meanwhile. */
 void virtq_notify_off(struct virtq *q);
 bool virtq_notify_on(struct virtq *q);
-/* For an iothread that polls: serve the queue if there is something; false: there is not. */
-bool virtq_poll(struct virtq *q);
 
 /* Copy out of what the driver wrote, or into what it reads, from byte `skip` on; returns how many bytes fitted. */
 size_t virtq_out(const struct virtq_buf *buf, size_t skip, void *to, size_t len);
 size_t virtq_in(const struct virtq_buf *buf, size_t skip, const void *from, size_t len);
-/* Take `len` bytes (of a header) off the front of the out part or the in part.  False: it is shorter. */
+/* Only these change a buffer's iov.  Take `len` bytes (of a header) off the front of the out part or the in part.  False: it is shorter. */
 bool virtq_trim_out(struct virtq_buf *buf, size_t len);
 bool virtq_trim_in(struct virtq_buf *buf, size_t len);
 /* Take the last `len` bytes (a status byte) off the in part; *at is where they are when they lie in one piece.  False:

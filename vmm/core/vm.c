@@ -1,4 +1,5 @@
 /* vmm/core/vm.c - making and freeing a VM, its clock's timerfd and its main loop. */
+#include "vmm/core/rng.h"
 #include "vmm/core/vm.h"
 #include "vmm/core/iothread.h"
 
@@ -125,6 +126,7 @@ void vm_free(struct vm *vm)
     g_hash_table_destroy(vm->chardevs);
     g_hash_table_destroy(vm->netdevs);
     g_ptr_array_free(vm->nics, TRUE);
+    rng_free_all(vm);
     g_ptr_array_free(vm->consoles, TRUE);
     g_ptr_array_free(vm->boot_order, TRUE);
     exec_clear(&vm->main);

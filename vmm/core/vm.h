@@ -52,6 +52,13 @@ struct accel_ops {
     void (*describe_irqchip)(void *opaque, GString *out);   /* main thread, no lock held; may be NULL */
     /* thread id, 0: not started, -1: no such CPU; may be NULL */
     int (*cpu_thread)(void *opaque, unsigned cpu);
+    /* Message-signalled interrupts, from any thread; all of them or none.  A route stands for a message, so that
+     * writing to an eventfd sends it; an event that is pending when the eventfd is connected counts. */
+    void (*msi_send)(void *opaque, uint64_t addr, uint32_t data);
+    int (*msi_route_add)(void *opaque, uint64_t addr, uint32_t data); /* < 0: there are none left */
+    void (*msi_route_change)(void *opaque, int route, uint64_t addr, uint32_t data);
+    void (*msi_route_remove)(void *opaque, int route); /* no eventfd is connected to it */
+    bool (*msi_irqfd)(void *opaque, int fd, int route, bool on); /* false: refused */
 };
 
 /* Callbacks around the life of a VM; see vm_add_notifier. */
@@ -109,6 +116,7 @@ struct vm {
     GHashTable *netdevs;  /* id -> struct netdev *  (net.h) */
     GPtrArray *nics;      /* struct netdev * that NICs use, in the order of realize */
     bool macs_used[256];  /* 52:54:00:12:34:xx, see net_default_mac */
+    GHashTable *rngs;   /* id -> struct rng *     (rng.h); NULL: none */
     GPtrArray *consoles;  /* struct console *       (display.h) */
     GPtrArray *boot_order; /* struct boot_entry *, sorted by index, owned */
     const GPtrArray *globals; /* struct device_global *, not owned; NULL: none */
