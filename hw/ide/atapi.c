@@ -159,6 +159,20 @@ static void media_changed(void *opaque, bool present)
         s->locked = false; /* taken out by force */
 }
 
+static void tray_moved(void *opaque, bool open)
+{
+    struct ide_drive *s = opaque;
+
+    set_tray(s, open, false);
+    if (open) {
+        s->media_event = EVENT_REMOVAL;
+        s->locked = false;
+    } else if (s->blk->present) {
+        s->ua_media = true;
+        s->media_event = EVENT_NEW_MEDIUM;
+    }
+}
+
 static bool tray_locked(void *opaque)
 {
     return ((struct ide_drive *) opaque)->locked;
@@ -169,7 +183,7 @@ static void eject_request(void *opaque)
     ((struct ide_drive *) opaque)->media_event = EVENT_EJECT_REQUEST;
 }
 const struct blk_dev_ops atapi_blk_ops = { .media_changed = media_changed, .tray_locked = tray_locked,
-                                           .eject_request = eject_request };
+                                           .eject_request = eject_request, .tray_moved = tray_moved };
 
 static void start_stop(struct ide_drive *s)
 {

@@ -1,6 +1,6 @@
 /* vmm/block/blk.c - the front of every block backend: who uses it, bounds, statistics. */
 #include "vmm/block/block.h"
-#include "vmm/core/vm.h"
+#include "vmm/core/event.h"
 
 #include <errno.h>
 
@@ -51,6 +51,8 @@ void blk_unplug(struct blk *blk)
 
 void blk_set_tray(struct blk *blk, bool open, bool eject)
 {
+    if (blk->tray_open != open && blk->dev_ops && blk->dev_ops->tray_moved)
+        VM_EMIT(blk->vm, EVENT_TRAY_MOVED, .id = blk->id, .device = blk->dev->id, .on = open);
     blk->tray_open = open;
     if (open && eject && blk->present && blk->ops->eject) {
         blk_drain(blk);

@@ -32,6 +32,7 @@ struct blk_req { /* a field of the device; not touched by the device between sub
     bool busy; /* between submit and done */
     /* for the backend */
     struct blk_req *next;
+    int64_t started; /* host monotonic ns; 0: refused, it asks for what there is not */
     void *priv[4];
 };
 
@@ -41,7 +42,11 @@ struct blk_dev_ops {
     void (*media_changed)(void *opaque, bool present); /* monitor: change, eject */
     bool (*tray_locked)(void *opaque);  /* eject without force is refused while locked */
     void (*eject_request)(void *opaque); /* the user pressed the button of a locked tray */
+    /* The user opened or closed the tray, with whatever is in it; ends with blk_set_tray().  NULL: no tray. */
+    void (*tray_moved)(void *opaque, bool open);
 };
+
+enum blk_stat { BLK_STAT_READ, BLK_STAT_WRITE, BLK_STAT_FLUSH, BLK_STAT_UNMAP, N_BLK_STATS };
 
 struct blk_ops { /* the backend; tests make their own */
     void (*submit)(struct blk *blk, struct blk_req *req);
@@ -68,8 +73,11 @@ struct blk { /* first member of the backend's struct */
     const struct blk_dev_ops *dev_ops;
     void *dev_opaque;
     bool tray_open;
-    /* statistics, for query-blockstats */
-    uint64_t bytes[3], ops_done[3], failed[3]; /* read, write, flush */
+    /* statistics, for query-blockstats: of enum blk_stat.  invalid: refused before anything was tried */
+    uint64_t bytes[N_BLK_STATS], ops_done[N_BLK_STATS], failed[N_BLK_STATS], invalid[N_BLK_STATS];
+    uint64_t total_ns[N_BLK_STATS]; /* from submit to done */
+    uint64_t highest; /* end of the last byte that was written */
+    int64_t last_done; /* host monotonic ns; 0: never */
 };
 
 /* Attach the device that uses the drive (from realize); refused when another one does. */

@@ -87,7 +87,6 @@ static void insert(struct drive *d, struct bnode *root, const char *path, const 
     d->blk.read_only = read_only;
     d->blk.size = root->size;
     d->blk.present = true;
-    d->blk.tray_open = false;
 }
 
 /* Nothing is in flight. */
@@ -148,8 +147,49 @@ bool drive_eject(struct blk *blk, bool force, GError **err)
     if (!force && !tray_unlocked(d, err))
         return false;
     drive_eject_op(blk);
-    blk->tray_open = true;
+    blk_set_tray(blk, true, false);
     tell_media(blk);
+    return true;
+}
+
+static bool removable(struct blk *blk, GError **err)
+{
+    return is_drive(blk, err) && (blk->removable || fail(err, "%s is not removable", as_drive(blk)->who));
+}
+
+static bool has_tray(const struct blk *blk)
+{
+    return blk->dev_ops && blk->dev_ops->tray_moved;
+}
+
+bool drive_open_tray(struct blk *blk, bool force, GError **err)
+{
+    if (!removable(blk, err))
+        return false;
+    if (has_tray(blk) && !blk->tray_open && (force || tray_unlocked(as_drive(blk), NULL)))
+        blk->dev_ops->tray_moved(blk->dev_opaque, true);
+    return true;
+}
+
+bool drive_close_tray(struct blk *blk, GError **err)
+{
+    if (!removable(blk, err))
+        return false;
+    if (has_tray(blk) && blk->tray_open)
+        blk->dev_ops->tray_moved(blk->dev_opaque, false);
+    return true;
+}
+
+bool drive_remove_medium(struct blk *blk, GError **err)
+{
+    if (!removable(blk, err))
+        return false;
+    if (has_tray(blk) && !blk->tray_open)
+        return fail(err, "%s: the tray is not open", as_drive(blk)->who);
+    if (blk->present) {
+        drive_eject_op(blk);
+        tell_media(blk);
+    }
     return true;
 }
 
@@ -180,6 +220,7 @@ bool drive_change_medium(struct blk *blk, const char *path, const char *format, 
         tell_media(blk);
     }
     insert(d, root, path, used, ro);
+    blk_set_tray(blk, false, false);
     tell_media(blk);
     return true;
 }
@@ -385,6 +426,7 @@ void drive_close_all(struct vm *vm)
 
 bool drive_query(struct blk *blk, struct drive_info *info)
 {
+    static const char *const zeroes[] = { "off", "on", "unmap" };
     static const char *const caches[2][2] = { { "writethrough", "writeback" }, { "directsync", "none" } };
 
     if (blk->ops != &drive_ops)
@@ -394,6 +436,7 @@ bool drive_query(struct blk *blk, struct drive_info *info)
         .file = d->file, .format = d->format, .aio = d->ctx.engine->name, .io_status = d->io_status,
         .kept = __atomic_load_n(&d->kept_count, __ATOMIC_ACQUIRE),
         .cache = d->no_flush ? "unsafe" : caches[d->direct][blk->write_cache],
+        .direct = d->direct, .no_flush = d->no_flush, .detect_zeroes = zeroes[d->cfg.detect_zeroes],
         .snapshot = d->cfg.snapshot && d->root && !blk->read_only,
         .locked = blk->dev_ops && blk->dev_ops->tray_locked && blk->dev_ops->tray_locked(blk->dev_opaque),
     };

@@ -70,6 +70,10 @@ enum drive_mode { DRIVE_MODE_RETAIN, DRIVE_MODE_READ_ONLY, DRIVE_MODE_READ_WRITE
 bool drive_change_medium(struct blk *blk, const char *path, const char *format, enum drive_mode mode,
                          GError **err);
 bool drive_eject(struct blk *blk, bool force, GError **err);
+/* As the button would: the medium stays in the tray.  Of a locked one (without force) the guest is only asked. */
+bool drive_open_tray(struct blk *blk, bool force, GError **err);
+bool drive_close_tray(struct blk *blk, GError **err);
+bool drive_remove_medium(struct blk *blk, GError **err); /* out of an open tray */
 bool drive_resize(struct blk *blk, uint64_t size, GError **err); /* block_resize */
 
 struct drive_info { /* for `info block`, query-block; strings live as long as the medium */
@@ -78,6 +82,8 @@ struct drive_info { /* for `info block`, query-block; strings live as long as th
     const char *io_status;     /* "ok", "failed", "nospace": since the VM stopped for it */
     bool snapshot, locked;     /* overlay; tray locked by the guest */
     unsigned kept;             /* requests that wait for `cont` */
+    bool direct, no_flush;
+    const char *detect_zeroes;
 };
 bool drive_query(struct blk *blk, struct drive_info *info); /* false: not a drive of drive_open */
 

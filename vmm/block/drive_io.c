@@ -1,22 +1,46 @@
 /* vmm/block/drive_io.c - a device's requests: checked, made durable as the cache mode says, failed or kept by
  * policy. */
 #include "vmm/block/drive_int.h"
+#include "vmm/core/event.h"
 
 #include <errno.h>
+#include <time.h>
 
-static void complete(struct drive *d, struct blk_req *req, int err)
+static int64_t now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
+}
+
+static void account(struct blk *blk, const struct blk_req *req, int err)
 {
     static const int kinds[] = {
-        [BLK_READ] = 0, [BLK_WRITE] = 1, [BLK_FLUSH] = 2, [BLK_DISCARD] = 1, [BLK_WRITE_ZEROES] = 1
+        [BLK_READ] = BLK_STAT_READ, [BLK_WRITE] = BLK_STAT_WRITE, [BLK_WRITE_ZEROES] = BLK_STAT_WRITE,
+        [BLK_FLUSH] = BLK_STAT_FLUSH, [BLK_DISCARD] = BLK_STAT_UNMAP,
     };
     int k = kinds[req->op];
 
-    if (err) {
-        d->blk.failed[k]++;
-    } else {
-        d->blk.ops_done[k]++;
-        d->blk.bytes[k] += req->op == BLK_FLUSH ? 0 : req->len;
+    if (!req->started) {
+        blk->invalid[k]++;
+        return;
     }
+    blk->last_done = now_ns();
+    blk->total_ns[k] += (uint64_t) (blk->last_done - req->started);
+    if (err) {
+        blk->failed[k]++;
+        return;
+    }
+    blk->ops_done[k]++;
+    blk->bytes[k] += req->op == BLK_FLUSH ? 0 : req->len;
+    if (k == BLK_STAT_WRITE)
+        blk->highest = MAX(blk->highest, req->off + req->len);
+}
+
+static void complete(struct drive *d, struct blk_req *req, int err)
+{
+    account(&d->blk, req, err);
     req->busy = false;
     req->done(req, err);
 }
@@ -71,6 +95,10 @@ static void drive_done(struct bio *io, int err)
     enum drive_policy p = policy_for(d, req->op, err);
     TRACER(&d->blk.vm->trace, "%s: %s at %" PRIu64 "+%" PRIu64 ": %s", d->who,
            req->op == BLK_READ ? "read" : "write", req->off, req->len, g_strerror(err));
+    if (req->started)
+        VM_EMIT(d->blk.vm, EVENT_BLOCK_IO_ERROR, .id = d->blk.id, .write = req->op != BLK_READ, .error = err,
+                .on = req->op != BLK_READ && no_space(err),
+                .action = p == POLICY_STOP ? "stop" : p == POLICY_IGNORE ? "ignore" : "report");
     if (p == POLICY_STOP)
         keep(d, req, err);
     else
@@ -114,6 +142,7 @@ static void drive_submit(struct blk *blk, struct blk_req *req)
     int err = check(d, req);
     bool writes = req->op == BLK_WRITE || req->op == BLK_WRITE_ZEROES;
 
+    req->started = err ? 0 : now_ns();
     io->op = req->op;
     io->flags = req->flags;
     io->off = req->off;

@@ -1,12 +1,8 @@
 /* vmm/control/hmp_info.c - monitor commands: info. */
 #include "hw/pci/pci.h"
-#include "vmm/block/drive.h"
+#include "vmm/control/action.h"
 #include "vmm/control/monitor_impl.h"
 #include "vmm/core/iothread.h"
-
-#ifndef BANTAM_VERSION
-#define BANTAM_VERSION "0.1"
-#endif
 
 bool info_status(struct hmp *h, GError **err)
 {
@@ -226,10 +222,13 @@ bool info_blockstats(struct hmp *h, GError **err)
         const struct blk *b = g_hash_table_lookup(h->vm->blks, l->data);
         hmp_print(h,
                   "%s: rd_bytes=%" PRIu64 " wr_bytes=%" PRIu64 " rd_operations=%" PRIu64
-                  " wr_operations=%" PRIu64 " flush_operations=%" PRIu64 " failed_rd_operations=%" PRIu64
-                  " failed_wr_operations=%" PRIu64 " failed_flush_operations=%" PRIu64 "\n",
+                  " wr_operations=%" PRIu64 " flush_operations=%" PRIu64 " unmap_operations=%" PRIu64
+                  " failed_rd_operations=%" PRIu64 " failed_wr_operations=%" PRIu64
+                  " failed_flush_operations=%" PRIu64 " rd_total_time_ns=%" PRIu64 " wr_total_time_ns=%" PRIu64
+                  " flush_total_time_ns=%" PRIu64 "\n",
                   b->id, b->bytes[0], b->bytes[1], b->ops_done[0], b->ops_done[1], b->ops_done[2],
-                  b->failed[0], b->failed[1], b->failed[2]);
+                  b->ops_done[3], b->failed[0], b->failed[1], b->failed[2], b->total_ns[0], b->total_ns[1],
+                  b->total_ns[2]);
     }
     g_list_free(ids);
     vm_unlock(h->vm);
