@@ -1,5 +1,5 @@
 /* vmm/control/hmp_dev.c - monitor commands: keys and mouse, the screen, media, chardevs. */
-#include "vmm/block/drive.h"
+#include "vmm/control/action.h"
 #include "vmm/control/monitor_impl.h"
 #include "vmm/ui/display.h"
 #include "vmm/ui/input.h"
@@ -32,8 +32,7 @@ bool hmp_screendump(struct hmp *h, GError **err)
         return fail(err, "usage: screendump file [-f png|ppm]");
     if (format && strcmp(format, "png") != 0 && strcmp(format, "ppm") != 0)
         return fail(err, "screendump: there is no format '%s'; use png or ppm", format);
-    struct console *con = console_of(h, err);
-    return con && screenshot_write(con, file, format, err);
+    return action_screendump(h->vm, file, format, err);
 }
 
 bool hmp_screentext(struct hmp *h, GError **err)
@@ -73,10 +72,7 @@ bool hmp_sendkey(struct hmp *h, GError **err)
         return false;
     if (h->argc > 1 && !parse_u64("sendkey: hold_ms", h->argv[1], 1, 600000, &hold, err))
         return false;
-    vm_lock(h->vm);
-    input_send_combo(h->vm, codes, n, (unsigned) hold);
-    vm_unlock(h->vm);
-    return true;
+    return action_send_keys(h->vm, codes, n, (unsigned) hold, err);
 }
 
 static bool delta(const char *text, int *out, GError **err)
@@ -118,31 +114,6 @@ bool hmp_mouse_button(struct hmp *h, GError **err)
 
 /* --- media ------------------------------------------------------------------------------------------- */
 
-/* By the drive's id, or by that of the device that uses it. */
-static struct blk *drive_of(struct hmp *h, const char *name, GError **err)
-{
-    struct blk *blk = drive_find(h->vm, name);
-    GPtrArray *names = g_ptr_array_new();
-    GHashTableIter it;
-    void *key, *val;
-
-    g_hash_table_iter_init(&it, h->vm->blks);
-    while (g_hash_table_iter_next(&it, &key, &val)) {
-        struct blk *b = val;
-        if (!blk && b->dev && b->dev->id && !strcmp(b->dev->id, name))
-            blk = b;
-        g_ptr_array_add(names, key);
-    }
-    g_ptr_array_add(names, NULL);
-    if (!blk) {
-        char *hint = nearest_hint(name, (const char *const *) names->pdata);
-        fail(err, "there is no drive '%s'%s; see 'info block'", name, hint);
-        g_free(hint);
-    }
-    g_ptr_array_free(names, TRUE);
-    return blk;
-}
-
 bool hmp_eject(struct hmp *h, GError **err)
 {
     bool force = !strcmp(h->argv[0], "-f");
@@ -150,7 +121,7 @@ bool hmp_eject(struct hmp *h, GError **err)
     if (h->argc != 1 + force)
         return fail(err, "usage: eject [-f] device");
     vm_lock(h->vm);
-    struct blk *blk = drive_of(h, h->argv[force], err);
+    struct blk *blk = action_need_drive(h->vm, h->argv[force], err);
     bool ok = blk && drive_eject(blk, force, err);
     vm_unlock(h->vm);
     return ok;
@@ -168,7 +139,7 @@ bool hmp_change(struct hmp *h, GError **err)
         return fail(err, "change: '%s' is not one of: retain, read-only, read-write", h->argv[3]);
     const char *format = h->argc > 2 && *h->argv[2] ? h->argv[2] : NULL;
     vm_lock(h->vm);
-    struct blk *blk = drive_of(h, h->argv[0], err);
+    struct blk *blk = action_need_drive(h->vm, h->argv[0], err);
     bool ok = blk && drive_change_medium(blk, h->argv[1], format, (enum drive_mode) mode, err);
     vm_unlock(h->vm);
     return ok;
@@ -181,7 +152,7 @@ bool hmp_block_resize(struct hmp *h, GError **err)
     if (!parse_size("block_resize", h->argv[1], 'M', &size, err))
         return false;
     vm_lock(h->vm);
-    struct blk *blk = drive_of(h, h->argv[0], err);
+    struct blk *blk = action_need_drive(h->vm, h->argv[0], err);
     bool ok = blk && drive_resize(blk, size, err);
     vm_unlock(h->vm);
     return ok;

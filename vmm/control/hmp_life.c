@@ -1,4 +1,5 @@
 /* vmm/control/hmp_life.c - monitor commands: run, stop, reset, logging. */
+#include "vmm/control/action.h"
 #include "vmm/control/monitor_impl.h"
 
 bool hmp_stop(struct hmp *h, GError **err)
@@ -11,12 +12,7 @@ bool hmp_stop(struct hmp *h, GError **err)
 
 bool hmp_cont(struct hmp *h, GError **err)
 {
-    if (h->vm->state == RUN_SUSPENDED) {
-        vm_request_wakeup(h->vm);
-        return true;
-    }
-    return vm_cont(h->vm) ||
-           fail(err, "the guest is at '%s': a system_reset is needed first", run_state_names[h->vm->state]);
+    return action_cont(h->vm, err);
 }
 
 bool hmp_quit(struct hmp *h, GError **err)
@@ -42,19 +38,12 @@ bool hmp_system_powerdown(struct hmp *h, GError **err)
 
 bool hmp_system_wakeup(struct hmp *h, GError **err)
 {
-    if (h->vm->state != RUN_SUSPENDED)
-        return fail(err, "the guest is not suspended");
-    vm_request_wakeup(h->vm);
-    return true;
+    return action_wakeup(h->vm, err);
 }
 
 bool hmp_nmi(struct hmp *h, GError **err)
 {
-    (void) err;
-    vm_lock(h->vm);
-    vm_nmi(h->vm);
-    vm_unlock(h->vm);
-    return true;
+    return action_nmi(h->vm, err);
 }
 
 bool hmp_log(struct hmp *h, GError **err)

@@ -1,8 +1,8 @@
 /* vmm/control/hmp_mem.c - monitor commands: physical memory, ports, arithmetic. */
+#include "vmm/control/action.h"
 #include "vmm/control/monitor_impl.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 enum { MAX_DUMP = 1 << 20 };
@@ -158,20 +158,30 @@ static void print_value(struct hmp *h, const struct fmt *f, uint64_t v)
     }
 }
 
-bool hmp_xp(struct hmp *h, GError **err)
+static bool dump(struct hmp *h, bool virtual, GError **err)
 {
     struct fmt f;
-    uint64_t addr;
+    uint64_t addr, pa;
 
     if (!parse_fmt(h->fmt, &f, 4, err) || !hmp_number(h->argv[0], &addr, err))
         return false;
     unsigned per_line = f.size == 1 ? 8 : 16 / f.size;
     for (unsigned i = 0; i < f.count; i++) {
+        uint8_t bytes[8];
+        bool ok = true;
+        vm_lock(h->vm);
+        for (unsigned b = 0; ok && virtual && b < f.size; b++) { /* it may cross into another page */
+            ok = action_translate(h->vm, 0, addr + b, &pa, err);
+            bytes[b] = ok ? (uint8_t) space_read(&h->vm->mem, pa, 1) : 0;
+        }
+        uint64_t v = virtual ? ld_le(bytes, f.size) : space_read(&h->vm->mem, addr, f.size);
+        vm_unlock(h->vm);
+        if (!ok) {
+            hmp_print(h, "%s", i ? "\n" : "");
+            return false;
+        }
         if (i % per_line == 0)
             hmp_print(h, "%s%016" PRIx64 ":", i ? "\n" : "", addr);
-        vm_lock(h->vm);
-        uint64_t v = space_read(&h->vm->mem, addr, f.size);
-        vm_unlock(h->vm);
         hmp_print(h, " ");
         print_value(h, &f, v);
         addr += f.size;
@@ -181,10 +191,14 @@ bool hmp_xp(struct hmp *h, GError **err)
     return true;
 }
 
+bool hmp_xp(struct hmp *h, GError **err)
+{
+    return dump(h, false, err);
+}
+
 bool hmp_x(struct hmp *h, GError **err)
 {
-    (void) h;
-    return fail(err, "x: virtual addresses can't be translated yet; use xp with physical ones");
+    return dump(h, true, err);
 }
 
 static bool port_of(const char *text, unsigned *port, GError **err)
@@ -288,23 +302,12 @@ bool hmp_pmemsave(struct hmp *h, GError **err)
 {
     uint64_t addr, size;
 
-    if (!range_of(h, &addr, &size, err))
-        return false;
-    FILE *f = fopen(h->argv[2], "we");
-    if (!f)
-        return fail(err, "cannot write '%s': %s", h->argv[2], g_strerror(errno));
-    bool ok = true;
-    while (ok && size) {
-        uint64_t n = MIN(size, 4096 - addr % 4096);
-        const void *at = ram_ptr(&h->vm->ram, addr, n);
-        if (!at)
-            ok = fail(err, "0x%" PRIx64 " is not in the guest's memory", addr);
-        else if (fwrite(at, 1, n, f) != n)
-            ok = fail(err, "cannot write '%s': %s", h->argv[2], g_strerror(errno));
-        addr += n;
-        size -= n;
-    }
-    if (fclose(f) != 0 && ok)
-        ok = fail(err, "cannot write '%s': %s", h->argv[2], g_strerror(errno));
-    return ok;
+    return range_of(h, &addr, &size, err) && action_pmemsave(h->vm, addr, size, h->argv[2], err);
+}
+
+bool hmp_memsave(struct hmp *h, GError **err)
+{
+    uint64_t addr, size;
+
+    return range_of(h, &addr, &size, err) && action_memsave(h->vm, 0, addr, size, h->argv[2], err);
 }

@@ -74,6 +74,7 @@ bool hmp_o(struct hmp *h, GError **err);
 bool hmp_print_expr(struct hmp *h, GError **err);
 bool hmp_sum(struct hmp *h, GError **err);
 bool hmp_pmemsave(struct hmp *h, GError **err);
+bool hmp_memsave(struct hmp *h, GError **err);
 bool hmp_number(const char *text, uint64_t *out, GError **err); /* an expression */
 
 /* hmp_info.c */

@@ -59,6 +59,8 @@ struct accel_ops {
     void (*msi_route_change)(void *opaque, int route, uint64_t addr, uint32_t data);
     void (*msi_route_remove)(void *opaque, int route); /* no eventfd is connected to it */
     bool (*msi_irqfd)(void *opaque, int fd, int route, bool on); /* false: refused */
+    /* The physical address behind a virtual one of that CPU; may be NULL. */
+    bool (*translate)(void *opaque, unsigned cpu, uint64_t va, uint64_t *pa);
 };
 
 /* Callbacks around the life of a VM; see vm_add_notifier. */
@@ -84,6 +86,10 @@ struct boot_entry { /* see device_add_boot */
 enum { /* vm->requests */
     REQ_RESET = 1, REQ_SHUTDOWN = 2, REQ_POWERDOWN = 4, REQ_STOP = 8, REQ_SUSPEND = 16, REQ_WAKEUP = 32, REQ_EXIT = 64,
     REQ_CONT = 128, REQ_PANIC = 256,
+};
+
+struct vm_topology { /* of the CPUs: per socket, die, core; 0: not known */
+    unsigned sockets, dies, cores, threads;
 };
 
 struct vm_events { /* event.h */
@@ -123,6 +129,7 @@ struct vm {
     GQueue bhs;
     GQueue notifiers;
     struct vm_events events;
+    struct vm_topology topology;
     struct input *input;  /* input.h */
     struct balloon *balloon; /* balloon.h; NULL: none */
     GQueue balloon_listeners;

@@ -465,11 +465,25 @@ static bool op_irqfd(void *opaque, int fd, int route, bool on)
     return true;
 }
 
+static bool op_translate(void *opaque, unsigned cpu, uint64_t va, uint64_t *pa)
+{
+    struct kvm *k = opaque;
+    struct kvm_translation t = { .linear_address = va };
+
+    if (cpu >= k->n_cpus)
+        return false;
+    kvm_halt(k);
+    if (kvm_ioctl(k->cpus[cpu].fd, KVM_TRANSLATE, &t) < 0 || !t.valid)
+        return false;
+    *pa = t.physical_address;
+    return true;
+}
+
 const struct accel_ops kvm_accel_ops = {
     .pause = op_pause, .resume = op_resume, .kick = op_kick, .reset = op_reset, .nmi = op_nmi,
     .describe_cpus = op_describe, .drain = kvm_drain, .gprs = op_gprs,
     .describe_irqchip = op_describe_irqchip,
-    .cpu_thread = op_cpu_thread,
     .msi_send = op_msi_send, .msi_route_add = op_route_add, .msi_route_change = op_route_change,
     .msi_route_remove = op_route_remove, .msi_irqfd = op_irqfd,
+    .cpu_thread = op_cpu_thread, .translate = op_translate,
 };

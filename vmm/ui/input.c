@@ -6,6 +6,14 @@
 #include "vmm/core/vm.h"
 #include "vmm/ui/keynames.h"
 
+#define NAME(name, code) name,
+#define NAME_AND_CODE(name, code) { name, code },
+const char *const input_key_names[] = { KEY_NAMES(NAME) NULL };
+static const struct key_name {
+    const char *name;
+    uint16_t code;
+} key_names[] = { KEY_NAMES(NAME_AND_CODE) };
+
 enum { MAX_COMBO = 16, MAX_COMBOS = 256, MAX_HOLD_MS = 60000 };
 
 struct combo {
@@ -100,6 +108,20 @@ void input_abs(struct vm *vm, int x, int y, int dz, unsigned buttons)
         h->abs(h->opaque, CLAMP(x, 0, 32767), CLAMP(y, 0, 32767), dz, buttons);
 }
 
+void input_each_pointer(struct vm *vm, void (*fn)(void *opaque, const char *name, bool absolute, bool current),
+                        void *opaque)
+{
+    bool first = true;
+
+    for (GList *l = vm->input ? vm->input->handlers.head : NULL; l; l = l->next) {
+        const struct input_handler *h = l->data;
+        if (!h->rel && !h->abs)
+            continue;
+        fn(opaque, h->name, h->abs != NULL, first);
+        first = false;
+    }
+}
+
 bool input_is_absolute(struct vm *vm)
 {
     return FIND(vm, abs) != NULL;
@@ -143,14 +165,10 @@ static unsigned parse_key(const char *name, GError **err)
         fail(err, "a key's name is missing (the key '-' is 'minus')");
         return 0;
     }
-    const char *names[G_N_ELEMENTS(key_names) + 1];
-    for (unsigned i = 0; i < G_N_ELEMENTS(key_names); i++) {
-        names[i] = key_names[i].name;
-        if (!strcmp(name, names[i]))
+    for (unsigned i = 0; i < G_N_ELEMENTS(key_names); i++)
+        if (!strcmp(name, key_names[i].name))
             return key_names[i].code;
-    }
-    names[G_N_ELEMENTS(key_names)] = NULL;
-    char *hint = nearest_hint(name, names);
+    char *hint = nearest_hint(name, input_key_names);
     fail(err, "unknown key '%s'%s", name, hint);
     g_free(hint);
     return 0;
@@ -202,12 +220,12 @@ static void combo_step(void *opaque)
     timer_at(&in->timer, clock_now(in->vm) + hold); /* also after the last one: the next may come soon */
 }
 
-void input_send_combo(struct vm *vm, const unsigned *codes, unsigned n, unsigned hold_ms)
+bool input_send_combo(struct vm *vm, const unsigned *codes, unsigned n, unsigned hold_ms)
 {
     struct input *in = vm->input;
 
     if (!in || !n || in->combos.length >= MAX_COMBOS)
-        return;
+        return false;
     struct combo *c = g_new0(struct combo, 1);
     c->n = MIN(n, MAX_COMBO);
     c->hold_ms = MIN(hold_ms, MAX_HOLD_MS);
@@ -215,4 +233,5 @@ void input_send_combo(struct vm *vm, const unsigned *codes, unsigned n, unsigned
     g_queue_push_tail(&in->combos, c);
     if (!timer_armed(&in->timer))
         combo_step(in);
+    return true;
 }

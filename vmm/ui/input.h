@@ -28,6 +28,9 @@ void input_key(struct vm *vm, unsigned code, bool down);
 void input_rel(struct vm *vm, int dx, int dy, int dz, unsigned buttons);
 void input_abs(struct vm *vm, int x, int y, int dz, unsigned buttons);
 bool input_is_absolute(struct vm *vm);
+/* Pointing devices, the newest first, which is the current one. */
+void input_each_pointer(struct vm *vm, void (*fn)(void *opaque, const char *name, bool absolute, bool current),
+                        void *opaque);
 void input_free(struct vm *vm);
 
 /* Keyboard LEDs, from the device to the UI: bit 0 scroll, 1 num, 2 caps (PS/2's order). */
@@ -37,7 +40,9 @@ unsigned input_leds(struct vm *vm);
 /* "ctrl-alt-delete", "a", "0x1e": QEMU's key names (qcodes); fills up to max codes, returns how many, 0 and
  * *err when unknown. */
 unsigned input_parse_keys(const char *text, unsigned *codes, unsigned max, GError **err);
-/* Press the keys in order, release them in reverse after hold_ms of virtual time. */
-void input_send_combo(struct vm *vm, const unsigned *codes, unsigned n, unsigned hold_ms);
+extern const char *const input_key_names[]; /* NULL at the end */
+/* Press the keys in order, release them in reverse after hold_ms of virtual time.  False: there is no keyboard, or
+ * too much waits to be typed already. */
+bool input_send_combo(struct vm *vm, const unsigned *codes, unsigned n, unsigned hold_ms);
 
 #endif

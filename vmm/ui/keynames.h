@@ -2,65 +2,44 @@
  * input.c only. */
 #include <linux/input-event-codes.h>
 
-static const struct key_name {
-    const char *name;
-    uint16_t code;
-} key_names[] = {
-    { "shift", KEY_LEFTSHIFT }, { "shift_r", KEY_RIGHTSHIFT }, { "alt", KEY_LEFTALT },
-    { "alt_r", KEY_RIGHTALT },
-    { "ctrl", KEY_LEFTCTRL }, { "ctrl_r", KEY_RIGHTCTRL }, { "meta_l", KEY_LEFTMETA },
-    { "meta_r", KEY_RIGHTMETA },
-    { "menu", KEY_COMPOSE }, { "compose", KEY_COMPOSE }, { "esc", KEY_ESC },
-    { "0", KEY_0 }, { "1", KEY_1 }, { "2", KEY_2 }, { "3", KEY_3 }, { "4", KEY_4 }, { "5", KEY_5 },
-    { "6", KEY_6 },
-    { "7", KEY_7 }, { "8", KEY_8 }, { "9", KEY_9 },
-    { "a", KEY_A }, { "b", KEY_B }, { "c", KEY_C }, { "d", KEY_D }, { "e", KEY_E }, { "f", KEY_F },
-    { "g", KEY_G },
-    { "h", KEY_H }, { "i", KEY_I }, { "j", KEY_J }, { "k", KEY_K }, { "l", KEY_L }, { "m", KEY_M },
-    { "n", KEY_N },
-    { "o", KEY_O }, { "p", KEY_P }, { "q", KEY_Q }, { "r", KEY_R }, { "s", KEY_S }, { "t", KEY_T },
-    { "u", KEY_U },
-    { "v", KEY_V }, { "w", KEY_W }, { "x", KEY_X }, { "y", KEY_Y }, { "z", KEY_Z },
-    { "minus", KEY_MINUS }, { "equal", KEY_EQUAL }, { "backspace", KEY_BACKSPACE }, { "tab", KEY_TAB },
-    { "bracket_left", KEY_LEFTBRACE }, { "bracket_right", KEY_RIGHTBRACE }, { "ret", KEY_ENTER },
-    { "semicolon", KEY_SEMICOLON }, { "apostrophe", KEY_APOSTROPHE }, { "grave_accent", KEY_GRAVE },
-    { "backslash", KEY_BACKSLASH }, { "comma", KEY_COMMA }, { "dot", KEY_DOT }, { "slash", KEY_SLASH },
-    { "asterisk", KEY_KPASTERISK }, { "spc", KEY_SPACE }, { "less", KEY_102ND },
-    { "caps_lock", KEY_CAPSLOCK }, { "num_lock", KEY_NUMLOCK }, { "scroll_lock", KEY_SCROLLLOCK },
-    { "f1", KEY_F1 }, { "f2", KEY_F2 }, { "f3", KEY_F3 }, { "f4", KEY_F4 }, { "f5", KEY_F5 },
-    { "f6", KEY_F6 },
-    { "f7", KEY_F7 }, { "f8", KEY_F8 }, { "f9", KEY_F9 }, { "f10", KEY_F10 }, { "f11", KEY_F11 },
-    { "f12", KEY_F12 },
-    { "f13", KEY_F13 }, { "f14", KEY_F14 }, { "f15", KEY_F15 }, { "f16", KEY_F16 }, { "f17", KEY_F17 },
-    { "f18", KEY_F18 }, { "f19", KEY_F19 }, { "f20", KEY_F20 }, { "f21", KEY_F21 }, { "f22", KEY_F22 },
-    { "f23", KEY_F23 }, { "f24", KEY_F24 },
-    { "kp_divide", KEY_KPSLASH }, { "kp_multiply", KEY_KPASTERISK }, { "kp_subtract", KEY_KPMINUS },
-    { "kp_add", KEY_KPPLUS }, { "kp_enter", KEY_KPENTER }, { "kp_decimal", KEY_KPDOT },
-    { "kp_comma", KEY_KPCOMMA },
-    { "kp_equals", KEY_KPEQUAL },
-    { "kp_0", KEY_KP0 }, { "kp_1", KEY_KP1 }, { "kp_2", KEY_KP2 }, { "kp_3", KEY_KP3 }, { "kp_4", KEY_KP4 },
-    { "kp_5", KEY_KP5 }, { "kp_6", KEY_KP6 }, { "kp_7", KEY_KP7 }, { "kp_8", KEY_KP8 }, { "kp_9", KEY_KP9 },
-    { "print", KEY_SYSRQ }, { "sysrq", KEY_SYSRQ }, { "pause", KEY_PAUSE },
-    { "home", KEY_HOME }, { "end", KEY_END }, { "pgup", KEY_PAGEUP }, { "pgdn", KEY_PAGEDOWN },
-    { "left", KEY_LEFT },
-    { "right", KEY_RIGHT }, { "up", KEY_UP }, { "down", KEY_DOWN }, { "insert", KEY_INSERT },
-    { "delete", KEY_DELETE },
-    { "ro", KEY_RO }, { "yen", KEY_YEN }, { "hiragana", KEY_HIRAGANA }, { "henkan", KEY_HENKAN },
-    { "muhenkan", KEY_MUHENKAN }, { "katakanahiragana", KEY_KATAKANAHIRAGANA },
-    { "lang1", KEY_HANGEUL }, { "lang2", KEY_HANJA },
-    { "stop", KEY_STOP }, { "again", KEY_AGAIN }, { "props", KEY_PROPS }, { "undo", KEY_UNDO },
-    { "front", KEY_FRONT },
-    { "copy", KEY_COPY }, { "open", KEY_OPEN }, { "paste", KEY_PASTE }, { "find", KEY_FIND },
-    { "cut", KEY_CUT },
-    { "lf", KEY_LINEFEED }, { "help", KEY_HELP },
-    { "power", KEY_POWER }, { "sleep", KEY_SLEEP }, { "wake", KEY_WAKEUP },
-    { "audionext", KEY_NEXTSONG }, { "audioprev", KEY_PREVIOUSSONG }, { "audiostop", KEY_STOPCD },
-    { "audioplay", KEY_PLAYPAUSE }, { "audiomute", KEY_MUTE }, { "volumeup", KEY_VOLUMEUP },
-    { "volumedown", KEY_VOLUMEDOWN }, { "mediaselect", KEY_MEDIA }, { "mail", KEY_MAIL },
-    { "calculator", KEY_CALC }, { "computer", KEY_COMPUTER }, { "ac_home", KEY_HOMEPAGE },
-    { "ac_back", KEY_BACK },
-    { "ac_forward", KEY_FORWARD }, { "ac_refresh", KEY_REFRESH }, { "ac_bookmarks", KEY_BOOKMARKS },
-};
+#define KEY_NAMES(K) \
+    K("shift", KEY_LEFTSHIFT) K("shift_r", KEY_RIGHTSHIFT) K("alt", KEY_LEFTALT) K("alt_r", KEY_RIGHTALT) \
+    K("ctrl", KEY_LEFTCTRL) K("ctrl_r", KEY_RIGHTCTRL) K("meta_l", KEY_LEFTMETA) \
+    K("meta_r", KEY_RIGHTMETA) K("menu", KEY_COMPOSE) K("compose", KEY_COMPOSE) K("esc", KEY_ESC) \
+    K("0", KEY_0) K("1", KEY_1) K("2", KEY_2) K("3", KEY_3) K("4", KEY_4) K("5", KEY_5) K("6", KEY_6) \
+    K("7", KEY_7) K("8", KEY_8) K("9", KEY_9) K("a", KEY_A) K("b", KEY_B) K("c", KEY_C) K("d", KEY_D) \
+    K("e", KEY_E) K("f", KEY_F) K("g", KEY_G) K("h", KEY_H) K("i", KEY_I) K("j", KEY_J) K("k", KEY_K) \
+    K("l", KEY_L) K("m", KEY_M) K("n", KEY_N) K("o", KEY_O) K("p", KEY_P) K("q", KEY_Q) K("r", KEY_R) \
+    K("s", KEY_S) K("t", KEY_T) K("u", KEY_U) K("v", KEY_V) K("w", KEY_W) K("x", KEY_X) K("y", KEY_Y) \
+    K("z", KEY_Z) K("minus", KEY_MINUS) K("equal", KEY_EQUAL) K("backspace", KEY_BACKSPACE) \
+    K("tab", KEY_TAB) K("bracket_left", KEY_LEFTBRACE) K("bracket_right", KEY_RIGHTBRACE) \
+    K("ret", KEY_ENTER) K("semicolon", KEY_SEMICOLON) K("apostrophe", KEY_APOSTROPHE) \
+    K("grave_accent", KEY_GRAVE) K("backslash", KEY_BACKSLASH) K("comma", KEY_COMMA) K("dot", KEY_DOT) \
+    K("slash", KEY_SLASH) K("asterisk", KEY_KPASTERISK) K("spc", KEY_SPACE) K("less", KEY_102ND) \
+    K("caps_lock", KEY_CAPSLOCK) K("num_lock", KEY_NUMLOCK) K("scroll_lock", KEY_SCROLLLOCK) \
+    K("f1", KEY_F1) K("f2", KEY_F2) K("f3", KEY_F3) K("f4", KEY_F4) K("f5", KEY_F5) K("f6", KEY_F6) \
+    K("f7", KEY_F7) K("f8", KEY_F8) K("f9", KEY_F9) K("f10", KEY_F10) K("f11", KEY_F11) K("f12", KEY_F12) \
+    K("f13", KEY_F13) K("f14", KEY_F14) K("f15", KEY_F15) K("f16", KEY_F16) K("f17", KEY_F17) \
+    K("f18", KEY_F18) K("f19", KEY_F19) K("f20", KEY_F20) K("f21", KEY_F21) K("f22", KEY_F22) \
+    K("f23", KEY_F23) K("f24", KEY_F24) K("kp_divide", KEY_KPSLASH) K("kp_multiply", KEY_KPASTERISK) \
+    K("kp_subtract", KEY_KPMINUS) K("kp_add", KEY_KPPLUS) K("kp_enter", KEY_KPENTER) \
+    K("kp_decimal", KEY_KPDOT) K("kp_comma", KEY_KPCOMMA) K("kp_equals", KEY_KPEQUAL) K("kp_0", KEY_KP0) \
+    K("kp_1", KEY_KP1) K("kp_2", KEY_KP2) K("kp_3", KEY_KP3) K("kp_4", KEY_KP4) K("kp_5", KEY_KP5) \
+    K("kp_6", KEY_KP6) K("kp_7", KEY_KP7) K("kp_8", KEY_KP8) K("kp_9", KEY_KP9) K("print", KEY_SYSRQ) \
+    K("sysrq", KEY_SYSRQ) K("pause", KEY_PAUSE) K("home", KEY_HOME) K("end", KEY_END) \
+    K("pgup", KEY_PAGEUP) K("pgdn", KEY_PAGEDOWN) K("left", KEY_LEFT) K("right", KEY_RIGHT) \
+    K("up", KEY_UP) K("down", KEY_DOWN) K("insert", KEY_INSERT) K("delete", KEY_DELETE) K("ro", KEY_RO) \
+    K("yen", KEY_YEN) K("hiragana", KEY_HIRAGANA) K("henkan", KEY_HENKAN) K("muhenkan", KEY_MUHENKAN) \
+    K("katakanahiragana", KEY_KATAKANAHIRAGANA) K("lang1", KEY_HANGEUL) K("lang2", KEY_HANJA) \
+    K("stop", KEY_STOP) K("again", KEY_AGAIN) K("props", KEY_PROPS) K("undo", KEY_UNDO) \
+    K("front", KEY_FRONT) K("copy", KEY_COPY) K("open", KEY_OPEN) K("paste", KEY_PASTE) \
+    K("find", KEY_FIND) K("cut", KEY_CUT) K("lf", KEY_LINEFEED) K("help", KEY_HELP) K("power", KEY_POWER) \
+    K("sleep", KEY_SLEEP) K("wake", KEY_WAKEUP) K("audionext", KEY_NEXTSONG) \
+    K("audioprev", KEY_PREVIOUSSONG) K("audiostop", KEY_STOPCD) K("audioplay", KEY_PLAYPAUSE) \
+    K("audiomute", KEY_MUTE) K("volumeup", KEY_VOLUMEUP) K("volumedown", KEY_VOLUMEDOWN) \
+    K("mediaselect", KEY_MEDIA) K("mail", KEY_MAIL) K("calculator", KEY_CALC) K("computer", KEY_COMPUTER) \
+    K("ac_home", KEY_HOMEPAGE) K("ac_back", KEY_BACK) K("ac_forward", KEY_FORWARD) \
+    K("ac_refresh", KEY_REFRESH) K("ac_bookmarks", KEY_BOOKMARKS)
 
 /* Numbers: scan code set 1, with 80h added (or, as on the wire, E0h before it) for the extended keys.
  * Those that differ from the Linux key code: */
