@@ -75,7 +75,7 @@ static void test_defaults(void)
     options_free(&o);
     accepted("-no-user-config -nodefconfig -enable-kvm -k de -nic none -net none -parallel none -vnc none "
              "-display none "
-             "-sandbox off -msg timestamp=on -S -no-fd-bootchk -qmp none");
+             "-sandbox off -msg timestamp=on -S -no-fd-bootchk -qmp none -qmp-pretty none");
 }
 
 static void test_unknown(void)
@@ -94,7 +94,9 @@ static void test_unknown(void)
     bad("-blockdev", "-blockdev: not built yet; use -drive");
     bad("-usb", "-usb: there is no USB controller yet; the keyboard and mouse are PS/2");
     bad("-audiodev sdl,id=a", "-audiodev: sound is not built yet");
-    bad("-qmp stdio", "-qmp: QMP is not built yet; use -monitor");
+    bad("-qmp mon:stdio", "-qmp: 'mon:stdio' would share the device, and QMP needs one for itself");
+    bad("-qmp stdoi", "-qmp: 'stdoi' is no character device (did you mean 'stdio'?); use for example "
+                      "stdio, pty, file:PATH, unix:PATH,server=on,wait=off");
     bad("-vnc :1", "-vnc: a VNC server is not built yet; use -display none");
     bad("-display sdl", "-display: 'sdl' is not built yet; use -display none");
     bad("-display gtk,gl=on", "-display: 'gtk' is not built yet; use -display none");

@@ -167,8 +167,10 @@ static void test_serial(void)
         "chardev 'c' is used 2 times; add mux=on to share it");
     bad("-mon x", "-mon: there is no chardev with id 'x'");
     bad("-mon mode=readline", "-mon: which chardev? chardev=id");
-    bad("-chardev null,id=x -mon x,mode=control",
-        "-mon: mode=control: QMP is not built yet; use mode=readline");
+    bad("-chardev null,id=x -mon x,pretty=on", "-mon: pretty=on is for mode=control");
+    bad("-chardev null,id=x,mux=on -mon x,mode=control",
+        "-mon: chardev 'x' is shared (mux=on), and QMP needs one for itself");
+    bad("-qmp chardev:x", "-qmp: there is no chardev with id 'x'");
     bad("-debugcon null -debugcon null", "-debugcon can be given once");
     bad("-nographic -daemonize",
         "-nographic and -daemonize can't both be given: a daemon has no terminal; use -display none");

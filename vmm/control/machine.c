@@ -1,20 +1,39 @@
 /* vmm/control/machine.c - makes a machine of options, in the order in which its parts need each other. */
 #include "vmm/control/machine.h"
-#include "vmm/base/error.h"
+#include "vmm/base/module.h"
 #include "vmm/block/drive.h"
 #include "vmm/control/monitor.h"
+#include "vmm/control/qmp.h"
 #include "vmm/net/net.h"
 #include "vmm/ui/input.h"
 
 #include <errno.h>
 #include <sys/mman.h>
 
+static bool open_qmp(struct machine *m, const struct opt_monitor *opt, GError **err)
+{
+    if (!m->qmp)
+        m->qmp = module_symbol("qmp", "qmp_module", err);
+    if (!m->qmp)
+        return fail_prefix(err, "-qmp");
+    struct qmp *q = m->qmp->open(m->vm, opt, err);
+    if (q)
+        g_ptr_array_add(m->qmps, q);
+    return q;
+}
+
 static bool open_monitors(struct machine *m, GError **err)
 {
     const GPtrArray *list = m->opts->monitors;
 
     for (unsigned i = 0; i < list->len; i++) {
-        struct monitor *mon = monitor_open(m->vm, list->pdata[i], err);
+        const struct opt_monitor *opt = list->pdata[i];
+        if (opt->qmp) {
+            if (!open_qmp(m, opt, err))
+                return false;
+            continue;
+        }
+        struct monitor *mon = monitor_open(m->vm, opt, err);
         if (!mon)
             return false;
         g_ptr_array_add(m->monitors, mon);
@@ -57,6 +76,7 @@ static bool create(struct machine *m, GError **err)
     struct vm *vm = m->vm;
 
     vm->name = g_strdup(o->pc.name);
+    vm->topology = (struct vm_topology){ o->pc.sockets, o->pc.dies, o->pc.cores, o->pc.threads };
     vm->firmware_path = g_strdup(o->pc.firmware_path);
     vm->cpus = o->pc.cpus;
     vm->on_reboot = o->on_reboot;
@@ -78,6 +98,7 @@ bool machine_create(struct machine *m, struct options *opts, GError **err)
 {
     *m = (struct machine){ .opts = opts, .vm = vm_new(NULL, NULL) };
     m->monitors = g_ptr_array_new_with_free_func(close_monitor);
+    m->qmps = g_ptr_array_new();
     if (create(m, err))
         return true;
     machine_destroy(m);
@@ -89,6 +110,9 @@ void machine_destroy(struct machine *m)
     if (!m->vm)
         return;
     g_ptr_array_free(m->monitors, TRUE);
+    for (unsigned i = 0; i < m->qmps->len; i++)
+        m->qmp->close(m->qmps->pdata[i]);
+    g_ptr_array_free(m->qmps, TRUE);
     kvm_close(m->kvm);
     pc_free(m->pc);
     while (m->vm->devices->len)

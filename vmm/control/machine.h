@@ -14,6 +14,8 @@ struct machine {
     struct kvm *kvm;
     struct pc *pc;
     GPtrArray *monitors; /* struct monitor *, owned */
+    const struct qmp_module *qmp; /* NULL: not loaded */
+    GPtrArray *qmps;     /* struct qmp *, owned */
 };
 
 /* Everything but running: the machine was reset once and is paused.  On failure all is undone. */

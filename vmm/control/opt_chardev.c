@@ -323,28 +323,37 @@ void opt_monitor_free(void *p)
     g_free(m);
 }
 
-static void add_monitor(struct options *o, const char *chardev, bool readline)
+static void add_monitor(struct options *o, const char *chardev, bool qmp, bool pretty)
 {
     struct opt_monitor *m = g_new0(struct opt_monitor, 1);
 
     m->chardev = g_strdup(chardev);
-    m->readline = readline;
+    m->readline = !qmp;
+    m->qmp = qmp;
+    m->pretty = pretty;
     g_ptr_array_add(o->monitors, m);
+}
+
+/* Ends with the spec, which is resolved when all chardevs are known. */
+static void add_spec(struct options *o, const char *option, const char *spec)
+{
+    g_ptr_array_add(o->state->monitor_specs, g_strdup_printf("%s %s", option, spec));
 }
 
 bool opt_monitor(struct options *o, const struct option *opt, const char *arg, GError **err)
 {
-    (void) opt, (void) err;
+    (void) err;
     o->state->monitor_given = true;
-    g_ptr_array_add(o->state->monitor_specs, g_strdup(arg));
+    add_spec(o, opt->name, arg);
     return true;
 }
 
 bool opt_qmp(struct options *o, const struct option *opt, const char *arg, GError **err)
 {
-    if (strcmp(arg, "none") != 0)
-        return fail(err, "-%s: QMP is not built yet; use -monitor", opt->name);
-    o->state->monitor_given = true;
+    if (g_str_has_prefix(arg, "mon:"))
+        return fail(err, "-%s: '%s' would share the device, and QMP needs one for itself", opt->name, arg);
+    o->state->monitor_given = true; /* as QEMU: no default one beside it */
+    add_spec(o, opt->name, arg);
     return true;
 }
 
@@ -353,28 +362,27 @@ bool opt_mon(struct options *o, const struct option *opt, const char *arg, GErro
     struct mon_opts {
         char *chardev;
         int mode;
+        bool pretty;
     } mon = { 0 };
     static const char *const modes[] = { "readline", "control", NULL };
     static const struct prop props[] = { PROP_STR(struct mon_opts, chardev, NULL),
                                          PROP_ENUM(struct mon_opts, mode, 0, modes),
+                                         PROP_BOOL(struct mon_opts, pretty, false),
                                          {} };
-    static const struct refused_key refused[] = { { "pretty", "on|off", "takes on or off" },
-                                                  { "id", NULL, "not needed" },
-                                                  {} };
     struct keyvals kv;
 
     (void) opt;
     if (!keyvals_parse(&kv, "-mon", arg, "chardev", err))
         return false;
     keyvals_take(&kv, "id");
-    bool ok = keyvals_apply(&kv, "-mon", props, refused, &mon, err);
-    if (ok && mon.mode)
-        ok = fail(err, "-mon: mode=control: QMP is not built yet; use mode=readline");
+    bool ok = keyvals_apply(&kv, "-mon", props, NULL, &mon, err);
+    if (ok && mon.pretty && !mon.mode)
+        ok = fail(err, "-mon: pretty=on is for mode=control");
     if (ok && !mon.chardev)
         ok = fail(err, "-mon: which chardev? chardev=id");
     if (ok) {
         o->state->monitor_given = true;
-        add_monitor(o, mon.chardev, true);
+        add_monitor(o, mon.chardev, mon.mode, mon.pretty);
     }
     g_free(mon.chardev);
     keyvals_clear(&kv);
@@ -407,7 +415,7 @@ static void add_defaults(struct options *o)
         taken |= g_str_has_prefix(st->serial_specs->pdata[i], "mon:") ||
                  strstr(st->serial_specs->pdata[i], "stdio");
     if (monitor && !taken)
-        g_ptr_array_add(st->monitor_specs, g_strdup("stdio"));
+        add_spec(o, "monitor", "stdio");
 }
 
 static bool resolve_all(struct options *o, GError **err)
@@ -422,16 +430,20 @@ static bool resolve_all(struct options *o, GError **err)
         if (!resolve_spec(o, "-serial", name, st->serial_specs->pdata[i], &o->serial[i], &mon, err))
             return false;
         if (mon)
-            add_monitor(o, o->serial[i], true);
+            add_monitor(o, o->serial[i], false, false);
         o->pc.has_serial[i] = o->serial[i] != NULL;
     }
     for (unsigned i = 0; i < st->monitor_specs->len; i++) {
         g_snprintf(name, sizeof name, "compat_monitor%u", i);
-        if (!resolve_spec(o, "-monitor", name, st->monitor_specs->pdata[i], &id, NULL, err))
-            return false;
-        if (id)
-            add_monitor(o, id, true);
+        const char *text = st->monitor_specs->pdata[i], *spec = strchr(text, ' ') + 1;
+        char *option = g_strdup_printf("-%.*s", (int) (spec - text) - 1, text);
+        bool ok = resolve_spec(o, option, name, spec, &id, NULL, err);
+        if (ok && id)
+            add_monitor(o, id, g_str_has_prefix(option, "-qmp"), g_str_has_suffix(option, "-pretty"));
+        g_free(option);
         g_free(id);
+        if (!ok)
+            return false;
     }
     if (o->debugcon) {
         char *spec = g_steal_pointer(&o->debugcon);
@@ -470,8 +482,11 @@ bool chardevs_finish(struct options *o, GError **err)
         return false;
     for (unsigned i = 0; i < o->monitors->len; i++) {
         const char *id = ((struct opt_monitor *) o->monitors->pdata[i])->chardev;
-        if (!options_chardev(o, id))
+        const struct chardev_config *c = options_chardev(o, id);
+        if (!c)
             return fail(err, "-mon: there is no chardev with id '%s'", id);
+        if (c->mux && ((struct opt_monitor *) o->monitors->pdata[i])->qmp)
+            return fail(err, "-mon: chardev '%s' is shared (mux=on), and QMP needs one for itself", id);
     }
     for (unsigned i = 0; i < o->chardevs->len; i++) {
         const struct chardev_config *c = o->chardevs->pdata[i];

@@ -25,7 +25,8 @@ struct opt_device { /* -device */
 
 struct opt_monitor { /* -monitor, -mon, mon: */
     char *chardev;      /* id */
-    bool qmp;
+    bool qmp;           /* -qmp, -qmp-pretty, -mon mode=control */
+    bool pretty;        /* QMP with line ends and indentation */
     bool readline;      /* line editing: the other side is a terminal */
 };
 

@@ -78,7 +78,8 @@ struct opt_state {
     bool accel_kvm, accel_other;
     char *accel_tried;       /* the last one that is not KVM */
     GPtrArray *firmware_dirs; /* -L */
-    GPtrArray *serial_specs, *monitor_specs; /* as written, in order */
+    GPtrArray *serial_specs;  /* as written, in order */
+    GPtrArray *monitor_specs; /* "OPTION SPEC", in order */
     unsigned n_ids;          /* of chardevs and monitors that have no id from the user */
     bool monitor_given, parallel_given;
     GHashTable *ids;         /* id -> kind: "-drive", "-device" ...: separate name spaces by prefix */

@@ -1,5 +1,6 @@
 /* vmm/core/balloon.c - between the balloon device and who asks it. */
 #include "vmm/core/balloon.h"
+#include "vmm/core/event.h"
 
 const char *const balloon_stat_names[N_BALLOON_STATS + 1] = {
     "stat-swap-in", "stat-swap-out", "stat-major-faults", "stat-minor-faults", "stat-free-memory", "stat-total-memory",
@@ -34,6 +35,7 @@ void balloon_unlisten(struct vm *vm, struct balloon_listener *l)
 
 void balloon_tell(struct vm *vm, uint64_t actual)
 {
+    VM_EMIT(vm, EVENT_BALLOON_CHANGE, .value = (int64_t) actual);
     for (GList *l = vm->balloon_listeners.head, *next; l; l = next) {
         struct balloon_listener *to = l->data;
         next = l->next;

@@ -18,7 +18,7 @@ enum vm_event_kind {
     EVENT_GUEST_PANICKED, /* action: "pause", "poweroff", "run" */
     EVENT_GUEST_CRASHLOADED,
     EVENT_WATCHDOG,       /* action */
-    EVENT_BLOCK_IO_ERROR, /* id, write, action: "report", "ignore", "stop"; error */
+    EVENT_BLOCK_IO_ERROR, /* id, write, action: "report", "ignore", "stop"; error, on: no space */
     EVENT_TRAY_MOVED,     /* id, device, on: open */
     EVENT_BALLOON_CHANGE, /* value: bytes the guest has now */
     EVENT_RTC_CHANGE,     /* value: seconds from the host's clock */
