@@ -79,6 +79,7 @@ static void expect_broken(struct fix *f)
     g_assert_true(vd_add(f->d, 0, &(struct vd_sg){ f->buf, 100 }, 0, 1, &token));
     vd_kick(f->d, 0);
     g_assert_true(vd_wait(f->d, 0, NULL) == &token);
+    vd_start(f->d, UINT64_MAX); /* fresh for the next */
 }
 
 /* --- well-behaved ----------------------------------------------------------------------------------- */
@@ -442,7 +443,7 @@ static void test_geometry(gconstpointer data)
     uint64_t status = VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_FEATURES_OK;
     uint64_t ring = BIT64(VIRTIO_F_VERSION_1) | (is_packed ? BIT64(VIRTIO_F_RING_PACKED) : 0);
     struct bench *b = bench_new(RAM);
-    struct vd *d = vd_probe_class(b, &vtest_pci_class, "packed=on", flags);
+    struct vd *d = vd_probe_class(b, &vtest_pci_class, "packed=on,in_order=on", flags);
     uint64_t at = 1 << 20;
     static const struct {
         const char *what;
@@ -484,8 +485,7 @@ static void test_geometry(gconstpointer data)
         }
         vd_common_write(d, 28, 1, 2);
         vd_set_status(d, (uint8_t) (status | VIRTIO_DRIVER_OK));
-        bool ok = is_packed && i == 4 && false;
-        g_assert_cmpuint(vd_broken(d), ==, !ok);
+        g_assert_true(vd_broken(d));
         vd_notify(d, 0);
         bench_run(b);
     }

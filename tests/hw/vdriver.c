@@ -248,25 +248,27 @@ static uint64_t used_event_at(const struct vd_queue *q)
     return q->avail + 4 + 2 * q->num;
 }
 
+/* Make the rings, or clear those of the last time. */
 static void init_queue(struct vd *d, struct vd_queue *q, unsigned num)
 {
-    bool packed = d->features >> VIRTIO_F_RING_PACKED & 1;
+    uint64_t used = ROUND_UP(16 * (uint64_t) num + 6 + 2 * num, PAGE); /* legacy: in one piece */
+    size_t size = used + 6 + 8 * num;
+    struct vd_queue old = *q;
 
     g_free(q->next);
     g_free(q->n_desc);
     g_free(q->token);
     *q = (struct vd_queue){ .index = q->index, .num = num, .n_free = num, .avail_wrap = true, .used_wrap = true };
-    if (packed) {
-        q->desc = vd_alloc(d, 16 * num, 16);
-        q->avail = vd_alloc(d, 4, 4);
-        q->used = vd_alloc(d, 4, 4);
-    } else { /* in one piece, as legacy wants it */
-        uint64_t used = ROUND_UP(16 * (uint64_t) num + 6 + 2 * num, PAGE);
-        q->desc = vd_alloc(d, used + 6 + 8 * num, PAGE);
-        q->avail = q->desc + 16 * num;
-        q->used = q->desc + used;
+    if (old.num >= num) {
+        q->desc = old.desc;
+        q->tables = old.tables;
+        memset(vd_ptr(d, q->desc), 0, size);
+    } else {
+        q->desc = vd_alloc(d, size, PAGE);
+        q->tables = vd_alloc(d, (size_t) num * VD_MAX_SG * 16, 16);
     }
-    q->tables = vd_alloc(d, (size_t) num * VD_MAX_SG * 16, 16);
+    q->avail = q->desc + 16 * num;
+    q->used = d->features >> VIRTIO_F_RING_PACKED & 1 ? q->avail + 4 : q->desc + used;
     q->next = g_new(uint16_t, num);
     q->n_desc = g_new0(uint16_t, num);
     q->token = g_new0(void *, num);
