@@ -101,7 +101,9 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(LIB)
 define module_test
 $(B)/tests/unit/test_$(1): $(call obj,$($(1)_C))
 $(B)/tests/unit/test_$(1): MODULE_LIBS := -rdynamic $$(CFG_$(1)_LIBS)
-$(B)/tests/unit/test_$(1).o: ALL_CFLAGS += $$(CFG_$(1)_CFLAGS)
+$(B)/tests/fuzz/replay_$(1) $(B)/fuzz_$(1): $(call obj,$($(1)_C))
+$(B)/tests/fuzz/replay_$(1) $(B)/fuzz_$(1): MODULE_LIBS := -rdynamic $$(CFG_$(1)_LIBS)
+$(B)/tests/unit/test_$(1).o $(B)/tests/fuzz/fuzz_$(1).o: ALL_CFLAGS += $$(CFG_$(1)_CFLAGS)
 endef
 $(foreach m,$(MODULES),$(eval $(call module_test,$(m))))
 BENCH_O := $(B)/tests/hw/bench.o $(B)/tests/hw/catalog_rig.o $(B)/tests/hw/vdriver.o $(B)/tests/hw/vtest.o
@@ -111,13 +113,13 @@ $(B)/tests/tools/%: $(B)/tests/tools/%.o
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 $(B)/tests/kvm/%: $(B)/tests/kvm/%.o $(call obj,$(VMM_C)) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
-FUZZERS  := $(patsubst tests/fuzz/fuzz_%.c,%,$(call src,tests/fuzz/fuzz_*.c))
+FUZZERS  := $(filter-out $(NO_MODULES),$(patsubst tests/fuzz/fuzz_%.c,%,$(call src,tests/fuzz/fuzz_*.c)))
 FUZZ_LIB := $(B)/tests/fuzz/class_input.o $(B)/tests/fuzz/script.o $(BENCH_O)
 REPLAYS  := $(addprefix $(B)/tests/fuzz/replay_,$(FUZZERS))
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(FUZZ_LIB) $(LIB)
-	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(LIB) $(MODULE_LIBS) $(LIBS) -o $@
 $(B)/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(FUZZ_LIB) $(LIB)
-	$(call say,LD)$(OBJ_CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $^ $(LIBS) -o $@
+	$(call say,LD)$(OBJ_CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) $(filter %.o,$^) $(LIB) $(MODULE_LIBS) $(LIBS) -o $@
 FUZZ_OBJ := $(call obj,$(addprefix tests/fuzz/,$(FUZZERS:%=fuzz_%.c) class_input.c script.c replay.c)) $(BENCH_O)
 .SECONDARY: $(call obj,$(TEST_C)) $(FUZZ_OBJ)
 

@@ -14,7 +14,7 @@
  * of range are left alone until a carry reaches them; they then count on from the nearest value in range.
  */
 #include "hw/pc/rtc.h"
-#include "vmm/core/vm.h"
+#include "vmm/core/event.h"
 
 #include <time.h>
 
@@ -61,6 +61,7 @@ struct rtc {
     uint64_t seen;        /* periods of the current tap counted so far */
     uint32_t lost;        /* ticks to be brought later */
     struct rtc_host host;
+    int64_t origin;       /* reference clock when the base was set: what base=datetime counts from */
     void (*on_irq)(void *opaque);
     void *on_irq_opaque;
     int base, clock, lost_tick_policy;
@@ -481,10 +482,31 @@ static void rtc_write_b(struct rtc *s, uint8_t val)
     s->ram[REG_B] = val;
 }
 
+static bool is_time(unsigned index)
+{
+    return index == REG_CENTURY || (index >= REG_DAY && index <= REG_YEAR) || index == REG_SECONDS ||
+           index == REG_MINUTES || index == REG_HOURS;
+}
+
+/* The guest has set the time: how far it is from what the base would show now. */
+static void rtc_tell_change(struct rtc *s)
+{
+    struct calendar c = rtc_get(s);
+    int64_t now = MAX(s->host.realtime(s->host.opaque), 0) / NS_PER_SEC;
+
+    if (s->base == BASE_LOCALTIME)
+        now += s->host.utc_offset(s->host.opaque, now);
+    else if (s->base == BASE_DATETIME)
+        now = (int64_t) s->datetime + (rtc_reference(s) - s->origin) / NS_PER_SEC;
+    VM_EMIT(s->dev.vm, EVENT_RTC_CHANGE, .device = s->dev.name,
+            .value = days_from_date(c.year, c.month, c.date) * DAY + second_of_day(&c) - now);
+}
+
 static void rtc_write(void *opaque, uint64_t off, uint64_t v, unsigned size)
 {
     struct rtc *s = opaque;
     uint8_t val = (uint8_t) v;
+    bool was_set = s->ram[REG_B] & B_SET;
 
     (void) size;
     if (off == 0) {
@@ -501,6 +523,8 @@ static void rtc_write(void *opaque, uint64_t off, uint64_t v, unsigned size)
     case REG_D: return; /* read only */
     default: s->ram[s->index] = val;
     }
+    if (is_time(s->index) ? !was_set : s->index == REG_B && was_set && !(val & B_SET))
+        rtc_tell_change(s);
     if (s->index > REG_D)
         return;
     rtc_update_irq(s);
@@ -597,7 +621,8 @@ static void rtc_set_base(struct rtc *s)
     c.min = sod / 60 % 60;
     c.sec = sod % 60;
     rtc_put(s, NULL, &c);
-    s->second = rtc_reference(s) - into;
+    s->origin = rtc_reference(s);
+    s->second = s->origin - into;
 }
 
 static bool rtc_realize(struct device *d, GError **err)
@@ -711,6 +736,7 @@ static const struct state rtc_state[] = {
     STATE_U64(struct rtc, seen),
     STATE_U32(struct rtc, lost, .max = MAX_LOST),
     STATE_HOST(struct rtc, host),
+    STATE_HOST(struct rtc, origin),
     STATE_HOST(struct rtc, on_irq),
     STATE_HOST(struct rtc, on_irq_opaque),
     {},

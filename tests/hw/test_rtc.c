@@ -1,6 +1,7 @@
 /* tests/hw/test_rtc.c - the real-time clock, from the MC146818A's sheet. */
 #include "hw/pc/rtc.h"
 #include "tests/hw/bench.h"
+#include "vmm/core/event.h"
 
 struct host {
     int64_t real, mono; /* ns */
@@ -529,10 +530,54 @@ static void test_state(void)
     bench_free(b);
 }
 
+/* --- what is told outside ----------------------------------------------------------------------- */
+
+static void hear(void *opaque, const struct vm_event *ev)
+{
+    g_assert_cmpint(ev->kind, ==, EVENT_RTC_CHANGE);
+    *(int64_t *) opaque = ev->value;
+}
+
+static int64_t heard(struct bench *b, int64_t *at)
+{
+    *at = INT64_MIN;
+    vm_event_deliver(b->vm);
+    return *at;
+}
+
+static void test_change(void)
+{
+    struct host h = { .real = T0 * NS_PER_SEC };
+    static const char *const props[] = { VM, "base=utc,clock=host", "base=localtime,clock=host" };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(props); i++) {
+        struct bench *b = start(&h, props[i], T0, NULL);
+        int64_t at;
+        struct vm_listener l = { .fn = hear, .opaque = &at };
+        vm_add_listener(b->vm, &l);
+        uint8_t hour = get(b, 4), bcd = (uint8_t) (hour % 16 ? hour - 1 : 0x19);
+        g_assert_cmpint(heard(b, &at), ==, INT64_MIN); /* reading changes nothing */
+        set(b, 0x0b, 0x82);
+        set(b, 4, bcd);
+        set(b, 2, 0x58);
+        g_assert_cmpint(heard(b, &at), ==, INT64_MIN); /* not before it runs again */
+        set(b, 0x0b, 0x02);
+        g_assert_cmpint(heard(b, &at), ==, -3660);
+        set(b, 2, 0x59); /* while it runs */
+        g_assert_cmpint(heard(b, &at), ==, -3600);
+        set(b, 0x0b, 0x12);
+        set(b, 1, 0x30); /* neither mode nor alarm is time */
+        g_assert_cmpint(heard(b, &at), ==, INT64_MIN);
+        vm_remove_listener(b->vm, &l);
+        bench_free(b);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/rtc/calendar", test_calendar);
+    g_test_add_func("/rtc/change", test_change);
     g_test_add_func("/rtc/formats", test_formats);
     g_test_add_func("/rtc/update-cycle", test_update_cycle);
     g_test_add_func("/rtc/divider", test_divider);

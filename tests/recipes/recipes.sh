@@ -26,7 +26,7 @@ before=$(md5sum disk.img data.img cd.iso floppy.img)
 
 # run N STATUS: its output is in out.N
 run() {
-    rm -f mon.sock vm.pid screen.png serial.log
+    rm -f mon.sock qmp.sock vm.pid screen.png serial.log
     recipe "$1" >"recipe.$1"
     [ -s "recipe.$1" ] || { not_ok "recipe $1 is in README.md"; return; }
     timeout -k 5 150 bash -eu "recipe.$1" </dev/null >"out.$1" 2>&1
@@ -51,6 +51,8 @@ run 9; has "recipe 9: the monitor's answer" out.9 "VM status: paused"
 wait_for 20 test ! -e vm.pid
 is "recipe 9: it has ended" "$(ls vm.pid mon.sock 2>/dev/null)" ""
 run 10; has "recipe 10: the log" serial.log HELLO
-is "README.md has no other recipe" "$(grep -c '^```sh' "$SRC/README.md")" 10
+run 11; has "recipe 11: the state" out.11 '"id": "how is it?"'
+is "recipe 11: the picture is a PNG" "$(head -c 4 screen.png | tail -c 3)" PNG
+is "README.md has no other recipe" "$(grep -c '^```sh' "$SRC/README.md")" 11
 is "no image was written to" "$(md5sum disk.img data.img cd.iso floppy.img)" "$before"
 finish

@@ -359,7 +359,7 @@ static void write_value(GString *out, JsonNode *n, bool pretty, unsigned depth)
         case G_TYPE_STRING: write_string(out, json_node_get_string(n)); break;
         case G_TYPE_DOUBLE: {
             char buf[G_ASCII_DTOSTR_BUF_SIZE];
-            g_string_append(out, g_ascii_formatd(buf, sizeof buf, "%.17g", json_node_get_double(n)));
+            g_string_append(out, g_ascii_formatd(buf, sizeof buf, "%.17g", json_node_get_double(n) + 0.0)); /* no -0 */
             break;
         }
         default: g_string_append_printf(out, "%" G_GINT64_FORMAT, json_node_get_int(n));
