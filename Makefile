@@ -46,8 +46,9 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 # Modules (vmm/base/module.h): bantam-NAME.so of NAME_C with NAME_LIBS; not in the library.
 MODULES := $(CFG_MODULES)
-ALL_MODULES := nbd qmp
+ALL_MODULES := nbd qmp zstd
 nbd_C := vmm/block/nbd.c
+zstd_C := vmm/block/qcow2_zstd.c
 qmp_C := $(call src,vmm/control/qmp*.c)
 MODULE_C := $(foreach m,$(ALL_MODULES),$($(m)_C))
 NO_MODULES := $(filter-out $(MODULES),$(ALL_MODULES))

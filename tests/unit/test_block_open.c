@@ -57,8 +57,9 @@ static void test_mistakes(struct fix *f, gconstpointer unused)
     expect_refused(refused(vm, "id=d"), "file= is missing");
     expect_refused(refused(vm, "id=d,file="), "file= is missing");
     expect_refused(refused(vm, "id=d,file=ssh://host/x"), "protocol 'ssh' is not supported");
-    expect_refused(refused(vm, "id=d,file=%s,format=qcow2", f->img),
-                   "format 'qcow2' is not supported yet; convert it");
+    expect_refused(refused(vm, "id=d,file=%s,format=qcow2", f->img), "disk.img' is no qcow2 image");
+    expect_refused(refused(vm, "id=d,file=%s,format=vmdk", f->img),
+                   "format 'vmdk' is not supported yet; convert it");
     expect_refused(refused(vm, "id=d,file=%s,format=rwa", f->img),
                    "there is no format 'rwa' (did you mean 'raw'?)");
     expect_refused(refused(vm, "id=d,file=%s,aio=native", f->img), "aio=native needs O_DIRECT");
@@ -357,7 +358,7 @@ static void test_probe(struct fix *f, gconstpointer unused)
 {
     (void) unused;
     static const struct { const char *name, *magic; size_t len, at; } formats[] = {
-        { "qcow2", "QFI\xfb\0\0\0\3", 8, 0 }, { "vmdk", "KDMV", 4, 0 }, { "vdi", "\x7f\x10\xda\xbe", 4, 64 },
+        { "qcow2", "QFI\xfb\0\0\0\3", 8, 0 }, { "qcow", "QFI\xfb\0\0\0\1", 8, 0 }, { "vmdk", "KDMV", 4, 0 }, { "vdi", "\x7f\x10\xda\xbe", 4, 64 },
         { "vhdx", "vhdxfile", 8, 0 }, { "luks", "LUKS\xba\xbe", 6, 0 },
     };
     uint8_t sector[512] = { 0 }, zero[512] = { 0 }, two[1024] = { 0 };
@@ -375,9 +376,8 @@ static void test_probe(struct fix *f, gconstpointer unused)
         blk = add_drive(f->vm, "id=d,format=raw,file=%s", f->img);
         g_assert_cmpint(do_io(blk, BLK_WRITE, 0, sector, 512), ==, 0); /* told so: anything */
         close_drive(blk);
-        char *want =
-            g_strdup_printf("is a %s image, which is not supported yet; convert it: qemu-img convert -O raw",
-                            formats[i].name);
+        char *want = g_strdup_printf(i ? "is a %s image, which is not supported yet; convert it: qemu-img convert -O raw"
+                                       : "%s image '", formats[i].name);
         expect_refused(refused(f->vm, "id=d,file=%s", f->img), want);
         g_free(want);
         blk = add_drive(f->vm, "id=d,format=raw,file=%s", f->img);

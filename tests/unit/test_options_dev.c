@@ -65,7 +65,8 @@ static void test_drives(void)
     bad("-drive id=x", "drive 'x': a hard disk needs an image: file=...");
     bad("-drive file=a,cyls=4", "-drive: cyls=4: use cyls= of the -device");
     bad("-drive a.img,index=1", "-drive: there is no property 'a.img'; there are: file, file.filename, "
-                                "file.driver, format, driver, id, if, bus, unit, index, media, "
+                                "file.driver, format, driver, backing.file.filename, backing.driver, id, if, bus, "
+                                "unit, index, media, "
                                 "cache, cache.direct, cache.writeback, cache.no-flush, aio, read-only, "
                                 "readonly, snapshot, werror, rerror, discard, detect-zeroes, "
                                 "locking, file.locking, serial, host, port, path, server.type, server.host, "

@@ -118,5 +118,6 @@ struct bnode *cut_open(struct bnode *file, const char *log, GError **err)
     c->node.size = file->size;
     c->node.read_only = file->read_only;
     c->node.fua = file->fua;
+    c->node.zero_behind = file->zero_behind;
     return &c->node;
 }

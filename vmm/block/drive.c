@@ -28,8 +28,7 @@ static void call_job(void *opaque)
     g_mutex_unlock(&c->mutex);
 }
 
-/* Run fn inside the drive's exec and wait for it; under the VM lock, if that is the main one. */
-static void call_inside(struct drive *d, void (*fn)(struct drive *d, void *opaque), void *opaque)
+void drive_call_inside(struct drive *d, void (*fn)(struct drive *d, void *opaque), void *opaque)
 {
     if (d->blk.exec->main) {
         fn(d, opaque);
@@ -60,6 +59,10 @@ static struct bnode *open_layers(struct drive *d, const char *path, const char *
         .path = path,
         .read_only = read_only || snapshot,
         .direct = d->direct,
+        .no_flush = d->no_flush,
+        .unmap = cfg->discard,
+        .backing_path = cfg->backing_file,
+        .backing_format = cfg->backing_format,
         .lock = cfg->locking != OOA_OFF,
         .lock_forced = cfg->locking == OOA_ON,
         .reconnect_delay = cfg->reconnect_delay,
@@ -249,7 +252,7 @@ bool drive_resize(struct blk *blk, uint64_t size, GError **err)
         return fail(err, "%s has no medium", d->who);
     if (!size || size % 512 || size > INT64_MAX)
         return fail(err, "%s: a size of %" PRIu64 " bytes is no multiple of 512", d->who, size);
-    call_inside(d, resize_inside, &r);
+    drive_call_inside(d, resize_inside, &r);
     if (r.err)
         return fail(err, "%s: cannot resize '%s' to %" PRIu64 " bytes: %s", d->who, d->file, size,
                     g_strerror(r.err));
@@ -287,7 +290,7 @@ static void on_phase(void *opaque, enum vm_phase phase)
     if (phase != PHASE_STOPPED && (phase != PHASE_CONTINUE || !__atomic_load_n(&d->kept_count, __ATOMIC_ACQUIRE)))
         return;
     exec_enter(&d->blk.vm->main);
-    call_inside(d, phase == PHASE_STOPPED ? quiesce : retry, NULL);
+    drive_call_inside(d, phase == PHASE_STOPPED ? quiesce : retry, NULL);
     exec_leave(&d->blk.vm->main);
 }
 
@@ -341,6 +344,8 @@ static void drive_free_parts(struct drive *d)
     g_free(d->format);
     g_free(d->cfg.cut_log);
     g_free(d->cfg.inject);
+    g_free(d->cfg.backing_file);
+    g_free(d->cfg.backing_format);
     g_free(d);
 }
 
@@ -364,6 +369,8 @@ struct blk *drive_open(struct vm *vm, const struct drive_config *cfg, GError **e
     d->cfg = *cfg;
     d->cfg.cut_log = g_strdup(cfg->cut_log);
     d->cfg.inject = g_strdup(cfg->inject);
+    d->cfg.backing_file = g_strdup(cfg->backing_file);
+    d->cfg.backing_format = g_strdup(cfg->backing_format);
     d->cfg.file = d->cfg.format = d->cfg.id = d->cfg.serial = d->cfg.throttling = NULL;
     d->cfg.protocol = d->cfg.nbd_type = d->cfg.nbd_host = d->cfg.nbd_port = NULL;
     d->cfg.nbd_path = d->cfg.nbd_export = NULL;
@@ -392,6 +399,8 @@ struct blk *drive_open(struct vm *vm, const struct drive_config *cfg, GError **e
         drive_free_parts(d);
         return NULL;
     }
+    g_clear_pointer(&d->cfg.backing_file, g_free); /* was for this image, not for one that it is changed to */
+    g_clear_pointer(&d->cfg.backing_format, g_free);
     if (root)
         insert(d, root, path, used, ro);
     g_hash_table_insert(vm->blks, d->blk.id, &d->blk);

@@ -41,6 +41,7 @@ struct drive_config {
     char *protocol; /* file.driver */
     char *nbd_type, *nbd_host, *nbd_port, *nbd_path, *nbd_export; /* instead of file */
     uint32_t reconnect_delay;
+    char *backing_file, *backing_format; /* instead of what the image says */
     char *cut_log, *inject; /* testing aids, see cut.h and inject.c */
 };
 extern const struct prop drive_props[];

@@ -129,7 +129,7 @@ static int check(const struct drive *d, const struct blk_req *req)
 static bool nothing_to_do(const struct drive *d, const struct blk_req *req)
 {
     switch (req->op) {
-    case BLK_FLUSH: return !d->root || d->no_flush || d->blk.read_only;
+    case BLK_FLUSH: return !d->root || (d->no_flush && !d->root->keeps) || d->blk.read_only;
     case BLK_DISCARD: return !d->cfg.discard || !req->len;
     default: return !req->len;
     }
@@ -179,6 +179,7 @@ void drive_wait(struct drive *d)
 {
     while (d->in_flight)
         bctx_wait(&d->ctx);
+    node_drain(d->root);
 }
 
 void drive_fail_kept(struct drive *d)
@@ -222,7 +223,7 @@ static void drive_drain(struct blk *blk)
 
 int drive_flush_now(struct drive *d)
 {
-    return d->root && !d->blk.read_only && !d->no_flush ? node_flush(d->root) : 0;
+    return d->root && !d->blk.read_only && (!d->no_flush || d->root->keeps) ? node_flush(d->root) : 0;
 }
 
 static void drive_plug(struct blk *blk, bool on)

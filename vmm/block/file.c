@@ -159,6 +159,8 @@ static void file_submit(struct bnode *n, struct bio *io)
     io->track_prev = NULL;
     io->exclusive = false;
     io->settle = settle;
+    if (n->grows && io->op == BLK_WRITE && io->off + io->len > n->size)
+        n->size = ROUND_UP(io->off + io->len, 512);
     if (n->read_only && (wr || io->op == BLK_DISCARD)) {
         bio_finish(io, EROFS);
         return;
@@ -331,6 +333,7 @@ static bool find_size(struct file *f, const struct bopen *o, const struct stat *
         return fail(err, "%s: '%s' has only %" PRIu64 " bytes, less than one sector of 512", o->who, o->path,
                     f->bytes);
     f->node.size = ROUND_UP(f->bytes, 512);
+    f->node.zero_behind = !f->block_dev;
     return true;
 }
 

@@ -144,7 +144,8 @@ static int rw_bounced(struct file *f, struct bio *io)
                 memset(buf + (pos - from), 0, n);
             if (!err)
                 err = buf_rw(f, true, io->flags & BLK_FUA, buf, from, span);
-            if (!err && to > f->node.size && !f->block_dev && ftruncate(f->fd, (off_t) f->node.size))
+            if (!err && !f->node.grows && to > f->node.size && !f->block_dev &&
+                ftruncate(f->fd, (off_t) f->node.size))
                 err = errno; /* the block reached over the end: the file keeps its size */
         } else {
             err = buf_rw(f, false, false, buf, from, span);

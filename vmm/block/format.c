@@ -92,7 +92,7 @@ static struct bnode *raw_open(struct bnode *file, bool probed, const struct bope
 /* Magics within the first sector, so that a write of sector 0 shows them all. */
 static const struct format formats[] = {
     { "raw", raw_open },
-    { "qcow2", NULL, { { 0, 8, "QFI\xfb\0\0\0\2" }, { 0, 8, "QFI\xfb\0\0\0\3" } } },
+    { "qcow2", qcow2_open, { { 0, 8, "QFI\xfb\0\0\0\2" }, { 0, 8, "QFI\xfb\0\0\0\3" } } },
     { "qcow", NULL, { { 0, 4, "QFI\xfb" } } },
     { "qed", NULL, { { 0, 4, "QED\0" } } },
     { "vmdk", NULL, { { 0, 4, "KDMV" }, { 0, 4, "COWD" }, { 0, 21, "# Disk DescriptorFile" } } },
@@ -172,7 +172,14 @@ struct bnode *format_open(struct bnode *file, const char *name, const struct bop
              o->who, o->path, f->name, o->path);
     else if (name)
         unknown(name, o, err);
-    if (!n)
+    if (!n && !(f && f->open))
         node_close(file);
     return n;
+}
+
+struct bnode *image_open(struct bctx *c, const char *format, const struct bopen *o, GError **err)
+{
+    struct bnode *file = protocol_open(c, o, err);
+
+    return file ? format_open(file, format, o, err) : NULL;
 }

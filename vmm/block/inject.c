@@ -118,6 +118,7 @@ struct bnode *inject_open(struct bnode *child, const char *rules, GError **err)
     in->node.size = child->size;
     in->node.read_only = child->read_only;
     in->node.fua = child->fua;
+    in->node.keeps = child->keeps;
     for (char **t = each; *t && ok; t++) {
         struct rule r;
         ok = parse_rule(*t, &r, err);

@@ -323,6 +323,16 @@ int node_lock(struct bnode *n, bool on)
     return err;
 }
 
+void node_drain(struct bnode *n)
+{
+    if (!n)
+        return;
+    if (n->cls->drain)
+        n->cls->drain(n);
+    node_drain(n->child[0]);
+    node_drain(n->child[1]);
+}
+
 int node_resize(struct bnode *n, uint64_t size)
 {
     return n->cls->resize ? n->cls->resize(n, size) : ENOTSUP;
@@ -341,7 +351,7 @@ static void sync_done(struct bio *io, int err)
     s->err = err;
 }
 
-static int node_sync(struct bnode *n, enum blk_op op, uint64_t off, void *buf, size_t len)
+static int node_sync(struct bnode *n, enum blk_op op, uint64_t off, void *buf, uint64_t len)
 {
     struct sync s = { 0 };
     struct iovec iov = { buf, len };
@@ -364,6 +374,16 @@ static int node_sync(struct bnode *n, enum blk_op op, uint64_t off, void *buf, s
 int node_pread(struct bnode *n, uint64_t off, void *buf, size_t len)
 {
     return node_sync(n, BLK_READ, off, buf, len);
+}
+
+int node_pwrite(struct bnode *n, uint64_t off, const void *buf, size_t len)
+{
+    return node_sync(n, BLK_WRITE, off, (void *) buf, len);
+}
+
+int node_zero(struct bnode *n, enum blk_op op, uint64_t off, uint64_t len)
+{
+    return node_sync(n, op, off, NULL, len);
 }
 
 int node_flush(struct bnode *n)

@@ -93,6 +93,7 @@ struct bnode_class {
     void (*close)(struct bnode *n);           /* what is its own: not children, not n itself; may be NULL */
     int (*resize)(struct bnode *n, uint64_t size); /* nothing in flight; blocking; an errno */
     int (*lock)(struct bnode *n, bool on);    /* take or let go the image's lock; may be NULL */
+    void (*drain)(struct bnode *n); /* wait for what it does without a request; may be NULL */
 };
 
 struct bnode { /* first member of the node's struct */
@@ -101,6 +102,9 @@ struct bnode { /* first member of the node's struct */
     uint64_t size;
     bool read_only;
     bool fua;      /* honours BLK_FUA by itself */
+    bool keeps;    /* has something of its own to write at a flush, even where flushes are ignored */
+    bool zero_behind; /* a file: what is behind its end reads as zeros, and a write there makes it grow */
+    bool grows;    /* is used so: its end is where the writes end */
     struct bnode *child[2]; /* file or filtered node; backing */
 };
 
@@ -114,15 +118,22 @@ void node_close(struct bnode *n); /* and its children; NULL is fine */
 int node_lock(struct bnode *n, bool on); /* n and below */
 int node_resize(struct bnode *n, uint64_t size);
 int node_pread(struct bnode *n, uint64_t off, void *buf, size_t len); /* blocking: while a drive is opened */
+int node_pwrite(struct bnode *n, uint64_t off, const void *buf, size_t len); /* the same */
+int node_zero(struct bnode *n, enum blk_op op, uint64_t off, uint64_t len); /* DISCARD, WRITE_ZEROES */
 int node_flush(struct bnode *n);
+void node_drain(struct bnode *n); /* n and below; NULL is fine */
 
 /* How an image is to be opened. */
 struct bopen {
     const char *who;    /* "drive 'hda'": starts every message */
     const char *path;
     bool read_only, direct, lock, lock_forced;
+    bool no_flush, unmap; /* cache=unsafe; discard=unmap */
     unsigned reconnect_delay; /* seconds, of a server */
     struct vm *vm;      /* to name the other drive that holds the image */
+    const struct bopen *above; /* of a backing file: the image that it is for */
+    const char *backing_path, *backing_format; /* instead of what the image says; NULL: that */
+    bool no_backing;
 };
 
 /* What o->path names: a file, or an NBD server's export (protocol.c). */
@@ -134,6 +145,9 @@ bool drive_uses_file(struct blk *blk, uint64_t dev, uint64_t ino);
 
 /* Put the format on top of `file` (which it owns from then on, also on failure).  name NULL: look for it. */
 struct bnode *format_open(struct bnode *file, const char *name, const struct bopen *o, GError **err);
+/* The file and its format. */
+struct bnode *image_open(struct bctx *c, const char *format, const struct bopen *o, GError **err);
+struct bnode *qcow2_open(struct bnode *file, bool probed, const struct bopen *o, GError **err);
 const char *format_of_magic(const uint8_t *head, size_t len); /* NULL: looks like nothing known */
 
 struct bnode *overlay_open(struct bnode *base, const struct bopen *o, GError **err);

@@ -43,11 +43,6 @@ struct opt_iothread { /* -object iothread */
     struct iothread_config cfg;
 };
 
-struct opt_rng { /* -object rng-builtin, rng-random */
-    char *id;
-    char *filename; /* NULL: rng-builtin */
-};
-
 enum watchdog_action {
     WATCHDOG_RESET,
     WATCHDOG_SHUTDOWN,
@@ -68,7 +63,6 @@ struct options {
     GPtrArray *monitors;  /* struct opt_monitor * */
     GPtrArray *backends;  /* struct opt_memory_backend * */
     GPtrArray *iothreads; /* struct opt_iothread * */
-    GPtrArray *rngs;      /* struct opt_rng * */
     GPtrArray *globals;   /* struct device_global * (core/device.h) */
     GPtrArray *traces;    /* char *: globs */
     char *serial[PC_N_SERIAL]; /* chardev id, NULL: no such port */
