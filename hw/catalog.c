@@ -38,6 +38,7 @@ const struct device_class *const device_catalog[] = {
 
     /* --- virtio --- */
     &virtio_rng_pci_class, &virtio_rng_pci_transitional_class, &virtio_rng_pci_non_transitional_class,
+    &virtio_rng_device_class,
 
 
     NULL,

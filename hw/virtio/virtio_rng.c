@@ -3,6 +3,7 @@
  * Source: VIRTIO 1.2, 5.4.
  * Deviations: a buffer gets at most 64 KiB, so that one request can't hold up the main loop. */
 #include "hw/catalog.h"
+#include "hw/virtio/virtio_mmio.h"
 #include "hw/virtio/virtio_pci.h"
 #include "vmm/core/rng.h"
 #include "vmm/core/vm.h"
@@ -157,3 +158,16 @@ static const struct state virtio_rng_pci_state[] = {
 };
 VIRTIO_PCI_CLASSES(virtio_rng, "virtio-rng", struct virtio_rng_pci, rng.v, &virtio_rng_vclass, 0x1005, 0x00ff00,
                    virtio_rng_pci_props, virtio_rng_pci_state, "source of random bytes");
+
+struct virtio_rng_mmio {
+    struct virtio_mmio proxy;
+    struct virtio_rng rng;
+};
+static const struct prop virtio_rng_mmio_props[] = {
+    VIRTIO_RNG_PROPS(struct virtio_rng_mmio, rng), VIRTIO_DEV_PROPS(struct virtio_rng_mmio, rng.v), {}
+};
+static const struct state virtio_rng_mmio_state[] = {
+    STATE_STRUCT(struct virtio_rng_mmio, rng, virtio_rng_state), {}
+};
+VIRTIO_MMIO_CLASS(virtio_rng, "virtio-rng", struct virtio_rng_mmio, rng.v, &virtio_rng_vclass, virtio_rng_mmio_props,
+                  virtio_rng_mmio_state, "source of random bytes");

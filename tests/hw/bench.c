@@ -1,5 +1,6 @@
 /* tests/hw/bench.c - a machine in a test tube. */
 #include "tests/hw/bench.h"
+#include "hw/virtio/virtio_mmio.h"
 #include "vmm/core/eventfd.h"
 
 #include <errno.h>
@@ -91,6 +92,9 @@ void bench_free(struct bench *b)
         }
     }
     b->vm->accel = NULL;
+    if (b->mmio)
+        virtio_mmio_bus_clear(b->mmio);
+    g_free(b->mmio);
     vm_free(b->vm);
     g_free(b->accel);
     g_free(b);
@@ -475,6 +479,17 @@ void fake_net_clear(struct fake_net *f)
         g_ptr_array_set_size(f->q[i].sent, 0);
         g_queue_clear_full(&f->q[i].fed, free_frame);
     }
+}
+
+/* --- virtio-mmio -------------------------------------------------------------------------------- */
+
+struct virtio_mmio_bus *bench_mmio_bus(struct bench *b)
+{
+    if (!b->mmio) {
+        b->mmio = g_new(struct virtio_mmio_bus, 1);
+        virtio_mmio_bus_init(b->mmio, b->vm, 0xfeb00000, 8);
+    }
+    return b->mmio;
 }
 
 /* --- messages ---------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ struct bench {
     int64_t now;           /* host clock, ns */
     unsigned irq_rises[16]; /* ISA lines: rising edges seen */
     struct fake_accel *accel;
+    struct virtio_mmio_bus *mmio; /* bench_mmio_bus() */
     bool irq_coalesce[16]; /* what raise_status answers: true = still pending */
 };
 
@@ -92,6 +93,9 @@ void fake_net_feed(struct fake_net *f, unsigned queue, const void *frame, size_t
 void fake_net_room(struct fake_net *f, unsigned queue, size_t room); /* and tells the NIC that it is writable */
 GByteArray *fake_net_sent(struct fake_net *f, unsigned queue, unsigned i); /* NULL: there were not so many */
 void fake_net_clear(struct fake_net *f); /* forget what was sent and fed */
+
+/* A bus for virtio-*-device, at 0xfeb00000. */
+struct virtio_mmio_bus *bench_mmio_bus(struct bench *b);
 
 /* An accelerator that takes messages (MSI) and records them; with `irqfd`, by eventfds, else one by one. */
 struct fake_accel;

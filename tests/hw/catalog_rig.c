@@ -34,6 +34,8 @@ static void plug_around(struct catalog_rig *r, const struct device_class *cls, b
     const char *bus = cls->bus ? cls->bus->name : "";
     bool floppy = !strcmp(bus, "floppy-bus"), ide = !strcmp(bus, "IDE");
 
+    if (!strcmp(bus, "virtio-mmio"))
+        bench_mmio_bus(r->b);
     if (!strcmp(bus, "PCI") || ide)
         create(r->b, "i440FX", NULL);
     if (ide)

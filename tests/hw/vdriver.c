@@ -3,6 +3,7 @@
  * Source: VIRTIO 1.2, written from the driver's side: 2.7.13, 2.8.21, 3.1.1, 4.1.5, 4.2.3. */
 #include "tests/hw/vdriver.h"
 #include "hw/catalog.h"
+#include "hw/virtio/virtio_mmio.h"
 #include "hw/virtio/virtio_pci.h"
 
 enum { IO_BASE = 0xc000, MEM_BASE = 0xe0000000, HEAP = 1 << 20, PAGE = 4096 };
@@ -354,8 +355,17 @@ struct vd *vd_probe_class(struct bench *b, const struct device_class *cls, const
     }
     if ((flags & VD_MSIX) && !b->accel)
         bench_accel(b, true);
+    if (mmio(d))
+        bench_mmio_bus(b);
     d->dev = bench_add(b, cls, props);
-    if (!mmio(d)) {
+    if (mmio(d)) {
+        const struct virtio_mmio *s = (struct virtio_mmio *) d->dev;
+        d->v = s->v;
+        d->common = s->region.base;
+        d->config = d->common + 0x100;
+        g_assert_cmphex(vd_common_read(d, 0, 4), ==, 0x74726976);
+        g_assert_cmpuint(vd_common_read(d, 4, 4), ==, legacy(d) ? 1 : 2);
+    } else {
         d->v = ((struct virtio_pci *) d->dev)->v;
         d->pci = container_of(d->dev, struct pci_dev, dev);
         place_bars(d);
