@@ -21,7 +21,7 @@ const struct device_class *const device_catalog[] = {
 
 
     /* --- serial and debugging --- */
-    &isa_serial_class, &isa_debugcon_class, &isa_debug_exit_class, &pvpanic_class,
+    &isa_serial_class, &isa_debugcon_class, &isa_debug_exit_class, &pvpanic_class, &ib700_class,
 
 
     /* --- storage: floppy --- */

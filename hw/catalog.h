@@ -23,7 +23,8 @@ extern const struct device_class i8042_class, port92_class;
 
 
 /* --- serial and debugging --- */
-extern const struct device_class isa_serial_class, isa_debugcon_class, isa_debug_exit_class, pvpanic_class;
+extern const struct device_class isa_serial_class, isa_debugcon_class, isa_debug_exit_class, pvpanic_class,
+    ib700_class;
 
 
 /* --- storage: floppy --- */

@@ -6,8 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int fail_with(GError *err)
+static int fail_with(const struct options *o, GError *err)
 {
+    if (o->timestamps) {
+        char *stamp = log_time_of_day();
+        fprintf(stderr, "%s ", stamp);
+        g_free(stamp);
+    }
+    if (o->message_names && o->pc.name)
+        fprintf(stderr, "%s ", o->pc.name);
     fprintf(stderr, "bantam: %s\n", err->message);
     g_error_free(err);
     return EXIT_USER;
@@ -57,14 +64,14 @@ int main(int argc, char **argv)
     if (parsed && !o.text && o.cpu && !strcmp(o.cpu, "help"))
         o.text = cpu_help();
     if (!parsed) {
-        code = fail_with(err);
+        code = fail_with(&o, err);
     } else if (o.text) {
         if (fputs(o.text, stdout) < 0 || fflush(stdout) != 0)
             code = EXIT_USER;
     } else {
         code = run(&o, &err);
         if (err)
-            code = fail_with(err);
+            code = fail_with(&o, err);
     }
     options_free(&o);
     return code;

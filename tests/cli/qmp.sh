@@ -173,6 +173,21 @@ Q
 wait $pid
 said "the guest powers off" 4 '{"data": {"guest": true, "reason": "guest-shutdown"}, "event": "SHUTDOWN"}'
 
+# A watchdog that nobody feeds: `mov $0x443,%dx; mov $0xe,%al; out %al,%dx; hlt` at the reset vector, two seconds.
+{ head -c 65520 /dev/zero; printf '\272\103\004\260\016\356\364\353\375'; head -c 7 /dev/zero; } >dog.bin
+start m4 -nodefaults -bios dog.bin -device ib700 -action watchdog=none -S && qmp m4 >out <<'Q'
+qmp_capabilities
+watchdog-set-action {"action": "pause"}
+cont
+@WATCHDOG
+@STOP
+query-status
+quit
+Q
+wait $pid
+said "the watchdog" 5 '{"data": {"action": "pause"}, "event": "WATCHDOG"}'
+said "it pauses the machine" 7 '"status": "watchdog"'
+
 # --- beside QEMU: the same questions, and answers of the same shape ----------------------------
 if command -v qemu-system-x86_64 >/dev/null; then
     steps='qmp_capabilities

@@ -1,4 +1,4 @@
-/* tests/hw/test_smalldevs.c - debugcon, isa-debug-exit, pvpanic. */
+/* tests/hw/test_smalldevs.c - debugcon, isa-debug-exit, pvpanic, ib700. */
 #include "hw/catalog.h"
 #include "tests/hw/bench.h"
 
@@ -73,11 +73,54 @@ static void test_pvpanic(void)
     bench_free(b);
 }
 
+static void test_ib700(void)
+{
+    static const struct {
+        enum watchdog_action action;
+        unsigned request;
+    } actions[] = {
+        { WATCHDOG_RESET, REQ_RESET }, { WATCHDOG_SHUTDOWN, REQ_POWERDOWN }, { WATCHDOG_POWEROFF, REQ_SHUTDOWN },
+        { WATCHDOG_PAUSE, REQ_STOP }, { WATCHDOG_NONE, 0 }, { WATCHDOG_INJECT_NMI, 0 },
+    };
+    struct bench *b = bench_new(0);
+    struct device *d = bench_add(b, &ib700_class, NULL);
+
+    g_assert_cmphex(inb(b, 0x441), ==, 0xff);
+    g_assert_cmphex(inb(b, 0x443), ==, 0xff);
+    for (unsigned i = 0; i < G_N_ELEMENTS(actions); i++) {
+        b->vm->on_watchdog = actions[i].action;
+        b->vm->requests = 0;
+        outb(b, 0x443, 0xf0); /* 30 s */
+        clock_step(b, 29 * NS_PER_SEC);
+        outb(b, 0x443, 0x0a); /* again: 10 s */
+        clock_step(b, 10 * NS_PER_SEC - 1);
+        g_assert_cmphex(b->vm->requests, ==, 0);
+        clock_step(b, 1);
+        g_assert_cmphex(b->vm->requests, ==, actions[i].request);
+        b->vm->requests = 0;
+        clock_step(b, 100 * NS_PER_SEC); /* once */
+        g_assert_cmphex(b->vm->requests, ==, 0);
+    }
+    b->vm->on_watchdog = WATCHDOG_RESET;
+    outb(b, 0x443, 0x0e);
+    outb(b, 0x441, 0);
+    clock_step(b, 100 * NS_PER_SEC);
+    outb(b, 0x443, 0x0e);
+    ib700_class.reset(d);
+    clock_step(b, 100 * NS_PER_SEC);
+    g_assert_cmphex(b->vm->requests, ==, 0);
+    outb(b, 0x443, 0x0f); /* at once */
+    clock_step(b, 1);
+    g_assert_cmphex(b->vm->requests, ==, REQ_RESET);
+    bench_free(b);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/small/debugcon", test_debugcon);
     g_test_add_func("/small/debug-exit", test_debug_exit);
     g_test_add_func("/small/pvpanic", test_pvpanic);
+    g_test_add_func("/ib700", test_ib700);
     return g_test_run();
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <time.h>
 
 enum { ERRORS_PER_WINDOW = 10 };
 
@@ -91,13 +92,27 @@ void tracer_clear(struct tracer *t)
     t->log = NULL;
 }
 
+char *log_time_of_day(void)
+{
+    int64_t us = g_get_real_time();
+    time_t secs = us / G_USEC_PER_SEC;
+    struct tm tm;
+    char day[32];
+
+    strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", gmtime_r(&secs, &tm));
+    return g_strdup_printf("%s.%06dZ", day, (int) (us % G_USEC_PER_SEC));
+}
+
 static void print(struct tracer *t, const char *kind, const char *fmt, va_list ap)
 {
     char *text = g_strdup_vprintf(fmt, ap);
     int64_t us = g_get_monotonic_time();
+    char *stamp = t->log->time_of_day ? log_time_of_day()
+                                      : g_strdup_printf("[%" G_GINT64_FORMAT ".%06d]", us / 1000000,
+                                                        (int) (us % 1000000));
 
-    fprintf(t->log->out, "[%" G_GINT64_FORMAT ".%06d] %s%s: %s\n", us / 1000000, (int) (us % 1000000), kind,
-            t->name, text);
+    fprintf(t->log->out, "%s %s%s: %s\n", stamp, kind, t->name, text);
+    g_free(stamp);
     g_free(text);
 }
 

@@ -25,6 +25,7 @@ struct log {
     FILE *out;           /* -D FILE, or stderr; owned when own_out */
     bool own_out;
     bool guest_errors;   /* -d guest_errors */
+    bool time_of_day;    /* -msg timestamp=on: lines begin with it; else with the host's uptime */
     GPtrArray *patterns; /* -trace globs, owned strings */
     GQueue tracers;
     GMutex mutex;
@@ -49,6 +50,9 @@ void tracer_guest_error(struct tracer *t, const char *fmt, ...) G_GNUC_PRINTF(2,
         if (G_UNLIKELY((t)->on))           \
             tracer_print((t), __VA_ARGS__); \
     } while (0)
+
+/* "2024-05-01T12:34:56.123456Z"; caller frees. */
+char *log_time_of_day(void);
 
 /* A warning to the user on stderr, prefixed "bantam: warning: ". */
 void warn_user(const char *fmt, ...) G_GNUC_PRINTF(1, 2);

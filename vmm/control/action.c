@@ -25,6 +25,19 @@ bool action_wakeup(struct vm *vm, GError **err)
     return true;
 }
 
+bool action_watchdog(struct vm *vm, const char *action, GError **err)
+{
+    for (int i = 0; i < N_WATCHDOG_ACTIONS; i++)
+        if (!strcmp(watchdog_action_names[i], action)) {
+            __atomic_store_n(&vm->on_watchdog, i, __ATOMIC_RELAXED);
+            return true;
+        }
+    char *all = g_strjoinv(", ", (char **) watchdog_action_names);
+    fail(err, "a watchdog has no action '%s'; there are: %s", action, all);
+    g_free(all);
+    return false;
+}
+
 bool action_nmi(struct vm *vm, GError **err)
 {
     if (!vm->accel)

@@ -14,6 +14,7 @@
 
 bool action_cont(struct vm *vm, GError **err);
 bool action_wakeup(struct vm *vm, GError **err);
+bool action_watchdog(struct vm *vm, const char *action, GError **err); /* what an expired watchdog does */
 bool action_nmi(struct vm *vm, GError **err);
 bool action_screendump(struct vm *vm, const char *file, const char *format, GError **err); /* format: or NULL */
 bool action_send_keys(struct vm *vm, const unsigned *codes, unsigned n, unsigned hold_ms, GError **err);

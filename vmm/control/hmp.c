@@ -14,6 +14,8 @@ const struct hmp_cmd hmp_commands[] = {
     { "system_powerdown", NULL, "", "press the power button", 0, 0, hmp_system_powerdown },
     { "system_wakeup", NULL, "", "wake the guest from S3", 0, 0, hmp_system_wakeup },
     { "nmi", NULL, "", "send a non-maskable interrupt to all CPUs", 0, 1, hmp_nmi },
+    { "watchdog_action", NULL, "action", "what a watchdog does: reset, shutdown, poweroff, pause, none ...", 1, 1,
+      hmp_watchdog_action },
     { "screendump", NULL, "file [-f png|ppm]", "save the picture of the screen", 1, 3, hmp_screendump },
     { "screentext", NULL, "[file]", "print (or save) the text of a text screen", 0, 1, hmp_screentext },
     { "sendkey", NULL, "keys [hold_ms]", "press keys: 'sendkey ctrl-alt-delete'", 1, 2, hmp_sendkey },

@@ -41,6 +41,11 @@ bool hmp_system_wakeup(struct hmp *h, GError **err)
     return action_wakeup(h->vm, err);
 }
 
+bool hmp_watchdog_action(struct hmp *h, GError **err)
+{
+    return action_watchdog(h->vm, h->argv[0], err);
+}
+
 bool hmp_nmi(struct hmp *h, GError **err)
 {
     return action_nmi(h->vm, err);

@@ -82,6 +82,8 @@ static bool create(struct machine *m, GError **err)
     vm->on_reboot = o->on_reboot;
     vm->on_shutdown = o->on_shutdown;
     vm->on_panic = o->on_panic;
+    vm->on_watchdog = o->on_watchdog;
+    vm->log.time_of_day = o->timestamps;
     if (!options_apply_log(o, vm, err) || !options_open_chardevs(o, vm, err) || !options_open_drives(o, vm, err) ||
         !options_create_objects(o, vm, err) || !create_board(m, err) || !open_monitors(m, err))
         return false;

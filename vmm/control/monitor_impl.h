@@ -45,6 +45,7 @@ bool hmp_quit(struct hmp *h, GError **err);
 bool hmp_system_reset(struct hmp *h, GError **err);
 bool hmp_system_powerdown(struct hmp *h, GError **err);
 bool hmp_system_wakeup(struct hmp *h, GError **err);
+bool hmp_watchdog_action(struct hmp *h, GError **err);
 bool hmp_nmi(struct hmp *h, GError **err);
 bool hmp_log(struct hmp *h, GError **err);
 bool hmp_logfile(struct hmp *h, GError **err);

@@ -488,13 +488,11 @@ static bool action_finish(struct options *o, GError **err)
 {
     static const char *const reboot[] = { "reset", "shutdown", NULL },
                              *const shutdown[] = { "poweroff", "pause", NULL },
-                             *const panic[] = { "pause", "shutdown", "exit-failure", "none", NULL },
-                             *const watchdog[] = { "reset", "shutdown", "poweroff",   "pause",
-                                                   "debug", "none",     "inject-nmi", NULL };
+                             *const panic[] = { "pause", "shutdown", "exit-failure", "none", NULL };
     static const int reboot_v[] = { ACTION_RESET, ACTION_SHUTDOWN },
                      shutdown_v[] = { ACTION_POWEROFF, ACTION_PAUSE },
                      panic_v[] = { ACTION_PAUSE, ACTION_SHUTDOWN, ACTION_EXIT_FAILURE, ACTION_NONE },
-                     watchdog_v[] = { WATCHDOG_RESET, WATCHDOG_SHUTDOWN, WATCHDOG_POWEROFF,  WATCHDOG_PAUSE,
+                     watchdog_v[N_WATCHDOG_ACTIONS] = { WATCHDOG_RESET, WATCHDOG_SHUTDOWN, WATCHDOG_POWEROFF,  WATCHDOG_PAUSE,
                                       WATCHDOG_DEBUG, WATCHDOG_NONE,     WATCHDOG_INJECT_NMI };
     const struct opt_state *st = o->state;
 
@@ -505,7 +503,7 @@ static bool action_finish(struct options *o, GError **err)
     return pick("reboot", st->action.reboot, reboot, reboot_v, &o->on_reboot, err) &&
            pick("shutdown", st->action.shutdown, shutdown, shutdown_v, &o->on_shutdown, err) &&
            pick("panic", st->action.panic, panic, panic_v, &o->on_panic, err) &&
-           pick("watchdog", st->action.watchdog, watchdog, watchdog_v, &o->on_watchdog, err);
+           pick("watchdog", st->action.watchdog, watchdog_action_names, watchdog_v, &o->on_watchdog, err);
 }
 
 /* --- all together ---------------------------------------------------------------------------------- */
@@ -571,6 +569,7 @@ bool machine_finish(struct options *o, GError **err)
     o->mlock = st->overcommit.mem_lock;
     o->cpu_pm = st->overcommit.cpu_pm;
     o->timestamps = st->msg.timestamp;
+    o->message_names = st->msg.guest_name;
     o->nographic |= !m->graphics;
     o->pc.pit_lost_tick_delay &= !o->no_pit_reinjection;
     return memory_size(o, err) && smp_topology(o, err) && memory_source(o, err) && rtc_finish(o, err) &&

@@ -43,16 +43,6 @@ struct opt_iothread { /* -object iothread */
     struct iothread_config cfg;
 };
 
-enum watchdog_action {
-    WATCHDOG_RESET,
-    WATCHDOG_SHUTDOWN,
-    WATCHDOG_POWEROFF,
-    WATCHDOG_PAUSE,
-    WATCHDOG_DEBUG,
-    WATCHDOG_NONE,
-    WATCHDOG_INJECT_NMI
-};
-
 struct options {
     struct pc_config pc;  /* all plain values; the backends' pointers stay NULL until options_open() */
     char *text;           /* not NULL: -help, -version, -device help ...: print this and exit with 0 */
@@ -83,7 +73,8 @@ struct options {
     bool mlock, cpu_pm;   /* -overcommit */
     char *log_file;       /* -D, -trace file= */
     bool guest_errors;    /* -d guest_errors */
-    bool timestamps;      /* -msg timestamp=on */
+    bool timestamps;      /* -msg timestamp=on: of errors, and of log and traces */
+    bool message_names;   /* -msg guest-name=on */
     char *pidfile;
     bool daemonize;
     char *runas, *chroot_dir;

@@ -179,7 +179,7 @@ const struct option option_table[] = {
     REFUSED("tb-size", "N", "belongs to tcg, which is not built"),
     REFUSED("singlestep", NULL, "belongs to tcg, which is not built"),
     REFUSED("plugin", "FILE", "belongs to tcg, which is not built"),
-    REFUSED("watchdog", "MODEL", "watchdog cards are not built yet"),
+    REFUSED("watchdog", "MODEL", "write -device ib700"),
     REFUSED("bt", "DEF", "Bluetooth is not built"),
     REFUSED("balloon", "DEF", "a balloon is not built yet"),
     REFUSED("fsdev", "DEF", "shared directories are not built yet"),

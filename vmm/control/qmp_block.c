@@ -3,6 +3,7 @@
  * A drive is one node, whose name is the drive's id. */
 #include "vmm/control/action.h"
 #include "vmm/control/qmp_impl.h"
+#include "vmm/core/iothread.h"
 
 #include <sys/stat.h>
 #include <time.h>
@@ -164,7 +165,24 @@ QMP_COMMAND(qmp_query_named_block_nodes)
 QMP_COMMAND(qmp_query_iothreads)
 {
     UNUSED;
-    *ret = qmp_array(json_array_new());
+    JsonArray *a = json_array_new();
+
+    vm_lock(q->vm);
+    GList *ids = g_list_sort(g_hash_table_get_keys(q->vm->iothreads), by_text);
+    for (GList *l = ids; l; l = l->next) {
+        const struct iothread *t = g_hash_table_lookup(q->vm->iothreads, l->data);
+        JsonObject *o = json_object_new();
+        json_object_set_int_member(o, "poll-shrink", (gint64) t->cfg.poll_shrink);
+        json_object_set_int_member(o, "thread-id", t->tid);
+        json_object_set_int_member(o, "aio-max-batch", 0); /* the engine's own */
+        json_object_set_int_member(o, "poll-grow", (gint64) t->cfg.poll_grow);
+        json_object_set_int_member(o, "poll-max-ns", __atomic_load_n(&t->exec.poll_max_ns, __ATOMIC_RELAXED));
+        json_object_set_string_member(o, "id", t->id);
+        json_array_add_object_element(a, o);
+    }
+    g_list_free(ids);
+    vm_unlock(q->vm);
+    *ret = qmp_array(a);
     return true;
 }
 

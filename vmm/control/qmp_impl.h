@@ -112,6 +112,7 @@ QMP_COMMAND(qmp_system_reset);
 QMP_COMMAND(qmp_system_powerdown);
 QMP_COMMAND(qmp_system_wakeup);
 QMP_COMMAND(qmp_inject_nmi);
+QMP_COMMAND(qmp_watchdog_set_action);
 QMP_COMMAND(qmp_hmp);
 QMP_COMMAND(qmp_query_version);
 QMP_COMMAND(qmp_query_commands);

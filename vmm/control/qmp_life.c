@@ -53,6 +53,12 @@ QMP_COMMAND(qmp_inject_nmi)
     return action_nmi(q->vm, err);
 }
 
+QMP_COMMAND(qmp_watchdog_set_action)
+{
+    UNUSED;
+    return action_watchdog(q->vm, qarg_str(args, "action"), err);
+}
+
 QMP_COMMAND(qmp_hmp)
 {
     UNUSED;

@@ -35,7 +35,7 @@ ENUM(DetectZeroes, "off", "on", "unmap");
 ENUM(IoOperation, "read", "write");
 ENUM(ErrorAction, "ignore", "report", "stop");
 ENUM(PanicAction, "pause", "poweroff", "run");
-ENUM(WatchdogActionName, "reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi");
+static const struct qmp_type WatchdogActionName = { "WatchdogAction", QMP_ENUM, .values = watchdog_action_names };
 
 static const struct qmp_type QKeyCode = { "QKeyCode", QMP_ENUM, .values = input_key_names };
 ENUM(JSONType, "string", "number", "int", "boolean", "null", "object", "array", "value");
@@ -145,6 +145,7 @@ const struct qmp_command qmp_commands[] = {
     { "system_powerdown", qmp_system_powerdown },
     { "system_wakeup", qmp_system_wakeup },
     { "inject-nmi", qmp_inject_nmi },
+    { "watchdog-set-action", qmp_watchdog_set_action, MEMBERS(M("action", WatchdogActionName)) },
     { "human-monitor-command", qmp_hmp, MEMBERS(M("command-line", qmp_str), O("cpu-index", qmp_int)), &qmp_str },
 
     { "query-name", qmp_query_name, NULL, &NameInfo },

@@ -2,12 +2,17 @@
 #include "vmm/core/event.h"
 
 const char *const run_state_names[] = {
-    "prelaunch", "running", "paused", "suspended", "io-error", "internal-error", "guest-panicked", "shutdown", NULL
+    "prelaunch", "running", "paused", "suspended", "io-error", "internal-error", "guest-panicked", "shutdown",
+    "watchdog", NULL
 };
 
 const char *const vm_cause_names[] = {
     "none", "host-qmp-quit", "host-signal", "host-ui", "guest-shutdown", "guest-reset", "guest-panic",
     "triple-fault", "io-error", "internal-error", "debug-exit", NULL
+};
+
+const char *const watchdog_action_names[] = {
+    "reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi", NULL
 };
 
 void vm_add_notifier(struct vm *vm, struct vm_notifier *n)
@@ -329,6 +334,23 @@ void vm_guest_panicked(struct vm *vm, bool crash_loaded)
         VM_EMIT(vm, EVENT_GUEST_CRASHLOADED, .action = "run");
     else
         request(vm, REQ_PANIC);
+}
+
+void vm_watchdog_expired(struct vm *vm)
+{
+    int action = __atomic_load_n(&vm->on_watchdog, __ATOMIC_RELAXED);
+
+    TRACER(&vm->trace, "a watchdog has expired: %s", watchdog_action_names[action]);
+    VM_EMIT(vm, EVENT_WATCHDOG, .action = watchdog_action_names[action]);
+    switch (action) {
+    case WATCHDOG_RESET: vm_request_reset(vm, CAUSE_GUEST_RESET); break;
+    case WATCHDOG_SHUTDOWN: vm_request_powerdown(vm); break;
+    case WATCHDOG_POWEROFF: vm_request_shutdown(vm, CAUSE_GUEST_SHUTDOWN); break;
+    case WATCHDOG_PAUSE: vm_request_stop(vm, RUN_WATCHDOG); break;
+    case WATCHDOG_DEBUG: warn_user("a watchdog has expired"); break;
+    case WATCHDOG_INJECT_NMI: vm_nmi(vm); break;
+    default: break;
+    }
 }
 
 void vm_nmi(struct vm *vm)

@@ -18,6 +18,7 @@ enum run_state {
     RUN_INTERNAL_ERROR, /* KVM could not go on */
     RUN_GUEST_PANICKED, /* pvpanic, -action panic=pause */
     RUN_SHUTDOWN,       /* powered off, -no-shutdown */
+    RUN_WATCHDOG,       /* -action watchdog=pause */
     N_RUN_STATES
 };
 extern const char *const run_state_names[N_RUN_STATES + 1]; /* QMP's names */
@@ -29,6 +30,12 @@ enum vm_cause { /* who asked for a reset or a shutdown: QMP's ShutdownCause */
 extern const char *const vm_cause_names[N_CAUSES + 1];
 
 enum action { ACTION_RESET, ACTION_SHUTDOWN, ACTION_PAUSE, ACTION_POWEROFF, ACTION_NONE, ACTION_EXIT_FAILURE };
+
+enum watchdog_action { /* in the order of watchdog_action_names, which are QEMU's */
+    WATCHDOG_RESET, WATCHDOG_SHUTDOWN, WATCHDOG_POWEROFF, WATCHDOG_PAUSE, WATCHDOG_DEBUG, WATCHDOG_NONE,
+    WATCHDOG_INJECT_NMI, N_WATCHDOG_ACTIONS
+};
+extern const char *const watchdog_action_names[N_WATCHDOG_ACTIONS + 1];
 
 /* Exit codes of the process, see docs/bantam.1. */
 enum {
@@ -144,6 +151,7 @@ struct vm {
     enum run_state stop_state; /* of REQ_STOP */
     enum vm_cause cause; /* of REQ_RESET or REQ_SHUTDOWN: the first wins */
     enum action on_reboot, on_shutdown, on_panic; /* -action, -no-reboot, -no-shutdown */
+    int on_watchdog;    /* enum watchdog_action; atomic */
     int exit_code;      /* valid when done */
     bool done;          /* the main loop ends */
     int timer_fd;       /* behind `clock` */
@@ -175,6 +183,7 @@ void vm_request_cont(struct vm *vm);
 void vm_request_suspend(struct vm *vm);
 void vm_request_wakeup(struct vm *vm); /* by a wake event; no effect unless RUN_SUSPENDED */
 void vm_guest_panicked(struct vm *vm, bool crash_loaded); /* pvpanic */
+void vm_watchdog_expired(struct vm *vm);       /* a watchdog device; VM lock held */
 void vm_nmi(struct vm *vm);
 
 void vm_add_notifier(struct vm *vm, struct vm_notifier *n);
