@@ -15,7 +15,8 @@ OURS = next(a["return"] for a in ours if isinstance(a.get("return"), list) and
             any(isinstance(e, dict) and "meta-type" in e for e in a["return"]))
 NAMES = """greeting qmp_capabilities query-version query-status query-name query-uuid query-kvm query-target
 query-chardev query-block query-blockstats query-named-block-nodes query-cpus-fast query-pci query-mice query-iothreads
-query-commands query-memory-size-summary query-qmp-schema device-list-properties unknown missing wrong-type unexpected
+query-commands query-memory-size-summary query-qmp-schema device-list-properties qom-list qom-list
+query-command-line-options unknown missing wrong-type unexpected
 no-link no-balloon quit""".split()
 JSON = {"string": str, "int": int, "number": (int, float), "boolean": bool, "null": type(None)}
 

@@ -121,14 +121,24 @@ said "the end" 43 EOF
 is "nothing on stderr" "$(cat vmm.err)" ""
 
 # --- a guest: SeaBIOS, and what it does; reconnecting; a client that does not read ------------
-if start m2 -vga std -m 64; then
+if start m2 -vga std -m 64 -device ib700,id=dog; then
     qmp m2 >out <<'Q'
 qmp_capabilities
 query-status
 query-cpus-fast
 query-pci
 query-mice
+qom-list {"path": "/machine/peripheral"}
+qom-get {"path": "/machine/peripheral/dog", "property": "type"}
+qom-get {"path": "/machine/unattached/device[0]", "property": "nonsense"}
+qom-set {"path": "dog", "property": "x", "value": 1}
+query-command-line-options {"option": "smp"}
 Q
+    said "the devices with an id" 7 '{"name": "dog", "type": "child<ib700>"}'
+    said "a device's type" 8 '{"return": "ib700"}'
+    said "no such property" 9 "not found"
+    said "it can't be set" 10 "can't be set"
+    said "options" 11 '"name": "cores"'
     said "running" 3 '"running": true'
     said "a CPU's thread" 4 '"thread-id":'
     said "the display card" 5 '"device": 4369'
@@ -209,6 +219,9 @@ query-commands
 query-memory-size-summary
 query-qmp-schema
 device-list-properties {"typename": "isa-serial"}
+qom-list {"path": "/machine"}
+qom-list {"path": "/machine/peripheral"}
+query-command-line-options
 frobnicate
 screendump
 screendump {"filename": 1}

@@ -161,6 +161,14 @@ static void test_commands(void)
     expect(vm, "screendump a b", "Error: usage: *");
     expect(vm, "sendkey nosuchkey", "Error: *nosuchkey*\n");
     expect(vm, "sendkey ctrl-alt-delete", "Error: there is no keyboard\n");
+    expect(vm, "set_link x on", "Error: there is no netdev or NIC 'x'\n");
+    expect(vm, "set_link x up", "Error: set_link: 'up' is neither*");
+    expect(vm, "chardev-send-break x", "Error: there is no chardev 'x'*");
+    expect(vm, "info mice", "No mouse devices connected\n");
+    expect(vm, "info memory_size_summary", "base memory: 1048576\nplugged memory: 0\n");
+    expect(vm, "watchdog_action bite", "Error: a watchdog has no action 'bite'*");
+    expect(vm, "watchdog_action pause", "");
+    g_assert_cmpint(vm->on_watchdog, ==, WATCHDOG_PAUSE);
     expect(vm, "sendkey a 0", "Error: *");
     expect(vm, "mouse_move 1 -2", "");
     expect(vm, "mouse_move 1 x", "Error: mouse_move: 'x' is no number\n");

@@ -158,6 +158,20 @@ bool hmp_block_resize(struct hmp *h, GError **err)
     return ok;
 }
 
+/* --- links ------------------------------------------------------------------------------------------- */
+
+bool hmp_set_link(struct hmp *h, GError **err)
+{
+    bool up;
+
+    if (!parse_bool("set_link", h->argv[1], &up, err))
+        return false;
+    vm_lock(h->vm);
+    bool ok = action_set_link(h->vm, h->argv[0], up);
+    vm_unlock(h->vm);
+    return ok || fail(err, "there is no netdev or NIC '%s'", h->argv[0]);
+}
+
 /* --- ringbufs ---------------------------------------------------------------------------------------- */
 
 static struct chardev *chardev_of(struct hmp *h, const char *id, GError **err)
@@ -205,4 +219,17 @@ bool hmp_ringbuf_write(struct hmp *h, GError **err)
     bool ok = chardev_ringbuf_write(c, (const uint8_t *) h->argv[1], strlen(h->argv[1]), err);
     vm_unlock(h->vm);
     return ok;
+}
+
+bool hmp_send_break(struct hmp *h, GError **err)
+{
+    struct chardev *c = chardev_of(h, h->argv[0], err);
+
+    if (!c)
+        return false;
+    vm_lock(h->vm);
+    if (c->fe && c->fe->event)
+        c->fe->event(c->fe_opaque, CHARDEV_BREAK);
+    vm_unlock(h->vm);
+    return true;
 }

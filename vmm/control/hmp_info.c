@@ -2,6 +2,7 @@
 #include "hw/pci/pci.h"
 #include "vmm/control/action.h"
 #include "vmm/control/monitor_impl.h"
+#include "vmm/ui/input.h"
 #include "vmm/core/iothread.h"
 
 bool info_status(struct hmp *h, GError **err)
@@ -338,5 +339,37 @@ bool info_trace_events(struct hmp *h, GError **err)
     }
     g_hash_table_destroy(seen);
     g_mutex_unlock(&log->mutex);
+    return true;
+}
+
+struct mice {
+    struct hmp *h;
+    unsigned n;
+};
+
+static void print_mouse(void *opaque, const char *name, bool absolute, bool current)
+{
+    struct mice *m = opaque;
+
+    hmp_print(m->h, "%c Mouse #%u: %s%s\n", current ? '*' : ' ', m->n++, name, absolute ? " (absolute)" : "");
+}
+
+bool info_mice(struct hmp *h, GError **err)
+{
+    struct mice m = { h, 0 };
+
+    (void) err;
+    vm_lock(h->vm);
+    input_each_pointer(h->vm, print_mouse, &m);
+    vm_unlock(h->vm);
+    if (!m.n)
+        hmp_print(h, "No mouse devices connected\n");
+    return true;
+}
+
+bool info_memory_size(struct hmp *h, GError **err)
+{
+    (void) err;
+    hmp_print(h, "base memory: %" PRIu64 "\nplugged memory: 0\n", h->vm->ram.block.size);
     return true;
 }

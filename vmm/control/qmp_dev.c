@@ -1,4 +1,4 @@
-/* vmm/control/qmp_dev.c - QMP commands: chardevs, input, the screen, links, PCI, device classes. */
+/* vmm/control/qmp_dev.c - QMP commands: chardevs, input, the screen, links, PCI. */
 #include "hw/pci/pci.h"
 #include "vmm/char/backend.h"
 #include "vmm/control/action.h"
@@ -282,77 +282,5 @@ QMP_COMMAND(qmp_query_pci)
     }
     vm_unlock(q->vm);
     *ret = qmp_array(buses);
-    return true;
-}
-
-/* --- device classes ---------------------------------------------------------------------------------------- */
-
-static JsonNode *default_value(const struct prop *p)
-{
-    JsonNode *n = json_node_alloc();
-
-    switch (p->type) {
-    case PT_BOOL: return json_node_init_boolean(n, p->def != 0);
-    case PT_U8: case PT_U16: case PT_U32: case PT_U64: case PT_SIZE: return json_node_init_int(n, (gint64) p->def);
-    case PT_I32: return json_node_init_int(n, (int32_t) p->def);
-    case PT_ENUM: return json_node_init_string(n, p->names[p->def]);
-    case PT_ONOFFAUTO: return json_node_init_string(n, p->def == OOA_AUTO ? "auto" : p->def == OOA_ON ? "on" : "off");
-    case PT_STR:
-        if (p->def_str)
-            return json_node_init_string(n, p->def_str); /* fall through */
-    default:
-        json_node_free(n);
-        return NULL;
-    }
-}
-
-static void add_props(JsonArray *a, const struct prop *props)
-{
-    for (const struct prop *p = props; p && p->type != PT_END; p++) {
-        JsonObject *o = json_object_new();
-        char *type = prop_type_text(p);
-        JsonNode *def = default_value(p);
-        if (def)
-            json_object_set_member(o, "default-value", def);
-        json_object_set_string_member(o, "name", p->name);
-        if (p->desc)
-            json_object_set_string_member(o, "description", p->desc);
-        json_object_set_string_member(o, "type", type);
-        json_array_add_object_element(a, o);
-        g_free(type);
-    }
-}
-
-QMP_COMMAND(qmp_device_list_properties)
-{
-    UNUSED;
-    const char *name = qarg_str(args, "typename");
-    const struct device_class *cls = device_class_find(name);
-
-    if (!cls)
-        return qmp_fail(err, QMP_DEVICE_NOT_FOUND, "Device '%s' not found", name);
-    JsonArray *a = json_array_new();
-    add_props(a, cls->props);
-    add_props(a, cls->bus ? cls->bus->props : NULL);
-    *ret = qmp_array(a);
-    return true;
-}
-
-QMP_COMMAND(qmp_qom_list_types)
-{
-    UNUSED;
-    const char *implements = qarg_str(args, "implements");
-    JsonArray *a = json_array_new();
-
-    for (unsigned i = 0; device_catalog[i]; i++) {
-        const struct device_class *c = device_catalog[i];
-        if (c->internal || (implements && strcmp(implements, "device") != 0 && strcmp(implements, c->name) != 0))
-            continue;
-        JsonObject *o = json_object_new();
-        json_object_set_string_member(o, "name", c->name);
-        json_object_set_string_member(o, "parent", "device");
-        json_array_add_object_element(a, o);
-    }
-    *ret = qmp_array(a);
     return true;
 }

@@ -140,9 +140,14 @@ QMP_COMMAND(qmp_send_key);
 QMP_COMMAND(qmp_screendump);
 QMP_COMMAND(qmp_memsave);
 QMP_COMMAND(qmp_pmemsave);
+QMP_COMMAND(qmp_set_link);
+/* qmp_qom.c */
 QMP_COMMAND(qmp_device_list_properties);
 QMP_COMMAND(qmp_qom_list_types);
-QMP_COMMAND(qmp_set_link);
+QMP_COMMAND(qmp_qom_list);
+QMP_COMMAND(qmp_qom_get);
+QMP_COMMAND(qmp_qom_set);
+QMP_COMMAND(qmp_query_options);
 /* qmp_block.c */
 QMP_COMMAND(qmp_query_block);
 QMP_COMMAND(qmp_query_blockstats);

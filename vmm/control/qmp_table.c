@@ -68,6 +68,10 @@ OBJECT(IOThreadInfo, M("id", qmp_str), M("thread-id", qmp_int), M("poll-max-ns",
        M("poll-shrink", qmp_int), M("aio-max-batch", qmp_int));
 OBJECT(ObjectPropertyInfo, M("name", qmp_str), M("type", qmp_str), O("description", qmp_str),
        O("default-value", qmp_any));
+ENUM(CommandLineParameterType, "string", "boolean", "number", "size");
+OBJECT(CommandLineParameterInfo, M("name", qmp_str), M("type", CommandLineParameterType), O("help", qmp_str),
+       O("default", qmp_str));
+OBJECT(CommandLineOptionInfo, M("option", qmp_str), MA("parameters", CommandLineParameterInfo));
 OBJECT(ObjectTypeInfo, M("name", qmp_str), O("abstract", qmp_bool), O("parent", qmp_str));
 
 OBJECT(PciMemoryRegion, M("bar", qmp_int), M("type", qmp_str), M("address", qmp_int), M("size", qmp_int),
@@ -195,6 +199,10 @@ const struct qmp_command qmp_commands[] = {
       ARRAY },
     { "qom-list-types", qmp_qom_list_types, MEMBERS(O("implements", qmp_str), O("abstract", qmp_bool)),
       &ObjectTypeInfo, ARRAY },
+    { "qom-list", qmp_qom_list, MEMBERS(M("path", qmp_str)), &ObjectPropertyInfo, ARRAY },
+    { "qom-get", qmp_qom_get, MEMBERS(M("path", qmp_str), M("property", qmp_str)), &qmp_any },
+    { "qom-set", qmp_qom_set, MEMBERS(M("path", qmp_str), M("property", qmp_str), M("value", qmp_any)) },
+    { "query-command-line-options", qmp_query_options, MEMBERS(O("option", qmp_str)), &CommandLineOptionInfo, ARRAY },
     {}
 };
 
