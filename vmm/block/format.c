@@ -74,10 +74,14 @@ static const struct bnode_class guarded_class = { .name = "raw", .submit = guard
 
 static struct bnode *raw_open(struct bnode *file, bool probed, const struct bopen *o, GError **err)
 {
+    if (o->backing_path || o->backing_format) {
+        fail(err, "%s: '%s': raw images have no backing file", o->who, o->path);
+        node_close(file);
+        return NULL;
+    }
     struct raw *r = (struct raw *) node_new(
         sizeof *r, probed && !file->read_only ? &guarded_class : &raw_class, file->ctx);
 
-    (void) err;
     r->who = g_strdup(o->who);
     r->path = g_strdup(o->path);
     r->node.child[0] = file;

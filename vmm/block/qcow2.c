@@ -114,12 +114,15 @@ static bool open_backing(struct qcow2 *q, const struct bopen *o, GError **err)
     b.read_only = true;
     b.backing_path = b.backing_format = NULL;
     b.no_backing = false;
-    bool ok = no_loop(&b, err);
-    struct bnode *n = ok ? image_open(q->node.ctx, format, &b, err) : NULL;
-    ok = n && (format || guessed_ok(n, &b, err));
+    bool loop_free = no_loop(&b, err);
+    struct bnode *n = loop_free ? image_open(q->node.ctx, format, &b, err) : NULL;
+    bool ok = n && (format || guessed_ok(n, &b, err));
     q->node.child[1] = n;
-    if (!ok && err && *err && !strstr((*err)->message, full))
-        g_prefix_error(err, "backing file '%s': ", full);
+    if (!n && loop_free && err && *err && !strstr((*err)->message, "(it backs '")) {
+        char *more = g_strdup_printf("%s (it backs '%s')", (*err)->message, o->path);
+        g_free((*err)->message);
+        (*err)->message = more;
+    }
     g_free(full);
     return ok;
 }
