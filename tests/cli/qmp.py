@@ -4,12 +4,14 @@
     COMMAND [JSON ARGUMENTS]      execute, and print the answer as one line of sorted JSON
     !TEXT                         send TEXT as it is, print what is answered
     +TEXT                         send TEXT, and wait for nothing
+    $COMMAND                      a shell command
     @NAME                         wait for this event (10 s), print its name and data
     ?NAME                         "seen NAME" or "not seen NAME": did this event come since the last @ or ?
 
 Timestamps are left out of what is printed.  "EOF": the other side is gone."""
 import json
 import socket
+import subprocess
 import sys
 import time
 
@@ -69,6 +71,8 @@ def main():
             seen = any(e["event"] == line[1:] for e in client.events)
             client.events.clear()
             print(("seen " if seen else "not seen ") + line[1:], flush=True)
+        elif line.startswith("$"):
+            subprocess.run(line[1:], shell=True, check=True)
         elif line.startswith("+"):
             client.file.write(line[1:].encode() + b"\r\n")
         else:

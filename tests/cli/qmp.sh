@@ -2,6 +2,8 @@
 # tests/cli/qmp.sh - QMP of a real machine on a socket; its answers beside those of Debian's QEMU.
 # shellcheck source=tests/lib/tap.sh disable=SC1091,SC2154
 . "$(dirname "$0")/../lib/tap.sh"
+# shellcheck source=tests/lib/images.sh
+. "$SRC/tests/lib/images.sh"
 need_kvm
 need python3
 [ -e "$(dirname "$VMM")/bantam-qmp.so" ] || skip_all "built without QMP (configure: json-glib)"
@@ -197,6 +199,31 @@ Q
 wait $pid
 said "the watchdog" 5 '{"data": {"action": "pause"}, "event": "WATCHDOG"}'
 said "it pauses the machine" 7 '"status": "watchdog"'
+
+# A disk whose second sector can't be read until it is mended: the boot sector reads it by INT 13h, says HELLO on
+# COM1 and powers off.
+{ printf '\270\001\002\273\000\176\271\002\000\272\200\000\315\023'; boot_code hello; } >bad.img
+truncate -s 510 bad.img
+printf '\125\252' >>bad.img
+truncate -s 1M bad.img
+start m5 -m 16 -serial file:m5.log -S \
+    -drive file=bad.img,format=raw,if=ide,id=bad,rerror=stop,x-inject=read:EIO:1-1:mended && qmp m5 >out <<'Q'
+qmp_capabilities
+cont
+@BLOCK_IO_ERROR
+@STOP
+query-status
+query-block
+$touch mended
+cont
+@SHUTDOWN
+Q
+wait $pid
+said "an I/O error" 4 '{"data": {"action": "stop", "device": "bad", "node-name": "bad", "nospace": false, "operation": "read", "reason": "Input/output error"}, "event": "BLOCK_IO_ERROR"}'
+said "it stops for it" 6 '"status": "io-error"'
+said "the drive's state" 7 '"io-status": "failed"'
+said "mended, it goes on to its end" 9 '"reason": "guest-shutdown"'
+has "and the guest has seen nothing" m5.log HELLO
 
 # --- beside QEMU: the same questions, and answers of the same shape ----------------------------
 if command -v qemu-system-x86_64 >/dev/null; then
