@@ -80,15 +80,15 @@ static void test_reader(void)
     reads(":{}", "!*|{}");
     reads("[}]{}\n{}", "!*bracket*|{}");
     reads("]\n{}", "!*bracket*|{}");
-    static const char *const words[] = { "tru", "nul", "True", "01", "-", "+1", "1.", ".5", "1e", "0x10", "1e999", "NaN",
-                                         "--1", "1-2", "Infinity" };
+    static const char *const words[] = { "tru", "nul", "True", "01", "-", "+1", "1.", ".5", "1e", "0x10", "1e999",
+                                         "NaN", "--1", "1-2", "Infinity" };
     for (unsigned i = 0; i < G_N_ELEMENTS(words); i++) {
         char *t = g_strdup_printf("[%s] {}\n{\"a\": 1}", words[i]);
         reads(t, "!*|{\"a\": 1}");
         g_free(t);
     }
-    static const char *const strings[] = { "\\x", "\\u12g4", "\\u0000", "\\uD834", "\\uD834\\n", "\\uDD1E", "\\uD834\\u0041",
-                                           "\001", "a\tb" };
+    static const char *const strings[] = { "\\x", "\\u12g4", "\\u0000", "\\uD834", "\\uD834\\n", "\\uDD1E",
+                                           "\\uD834\\u0041", "\001", "a\tb" };
     for (unsigned i = 0; i < G_N_ELEMENTS(strings); i++) {
         char *t = g_strdup_printf("[\"%s\"] {}\n{\"a\": 1}", strings[i]);
         reads(t, "!*|{\"a\": 1}");
@@ -301,9 +301,10 @@ static void test_session(void)
     says(&s, "{\"execute\": \"balloon\", \"arguments\": {\"value\": 1, \"x\": 1}}", "*Parameter 'x' is unexpected*");
     says(&s, "{\"execute\": \"balloon\", \"arguments\": {\"value\": 1}}", "*DeviceNotActive*");
     says(&s, "{\"execute\": \"stop\", \"arguments\": {\"x\": 1}}", "*Parameter 'x' is unexpected*");
-    says(&s, "{\"execute\": \"send-key\", \"arguments\": {\"keys\": [{\"type\": \"qcode\", \"data\": \"a\"}, {\"type\": "
-             "\"number\", \"data\": \"a\"}]}}", "*Invalid parameter type for 'keys[1].data', expected: integer*");
-    says(&s, "{\"execute\": \"send-key\", \"arguments\": {\"keys\": [{\"type\": \"qcode\", \"data\": \"a\", \"b\": 1}]}}",
+    says(&s, "{\"execute\": \"send-key\", \"arguments\": {\"keys\": [{\"type\": \"qcode\", \"data\": \"a\"}, "
+             "{\"type\": \"number\", \"data\": \"a\"}]}}", "*Invalid parameter type for 'keys[1].data', expected: integer*");
+    says(&s, "{\"execute\": \"send-key\", \"arguments\": {\"keys\": [{\"type\": \"qcode\", \"data\": \"a\", "
+             "\"b\": 1}]}}",
          "*Parameter 'keys[0].b' is unexpected*");
     says(&s, "{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"info status\"}}",
          "{\"return\": \"VM status: paused (prelaunch)\\n\"}\r\n");
@@ -315,8 +316,8 @@ static void test_pretty(void)
     struct session s = begin(true);
 
     says(&s, EXEC("qmp_capabilities") EXEC("query-kvm"),
-         "{\r\n    \"QMP\": {\r\n        \"version\": {\r\n*{\r\n    \"return\": {\r\n        \"enabled\": false,\r\n        "
-         "\"present\": true\r\n    }\r\n}\r\n");
+         "{\r\n    \"QMP\": {\r\n        \"version\": {\r\n*{\r\n    \"return\": {\r\n        "
+         "\"enabled\": false,\r\n        \"present\": true\r\n    }\r\n}\r\n");
     end(&s);
 }
 

@@ -492,8 +492,9 @@ static bool action_finish(struct options *o, GError **err)
     static const int reboot_v[] = { ACTION_RESET, ACTION_SHUTDOWN },
                      shutdown_v[] = { ACTION_POWEROFF, ACTION_PAUSE },
                      panic_v[] = { ACTION_PAUSE, ACTION_SHUTDOWN, ACTION_EXIT_FAILURE, ACTION_NONE },
-                     watchdog_v[N_WATCHDOG_ACTIONS] = { WATCHDOG_RESET, WATCHDOG_SHUTDOWN, WATCHDOG_POWEROFF,  WATCHDOG_PAUSE,
-                                      WATCHDOG_DEBUG, WATCHDOG_NONE,     WATCHDOG_INJECT_NMI };
+                     watchdog_v[N_WATCHDOG_ACTIONS] = { WATCHDOG_RESET, WATCHDOG_SHUTDOWN, WATCHDOG_POWEROFF,
+                                                        WATCHDOG_PAUSE, WATCHDOG_DEBUG,    WATCHDOG_NONE,
+                                                        WATCHDOG_INJECT_NMI };
     const struct opt_state *st = o->state;
 
     o->on_reboot = st->no_reboot ? ACTION_SHUTDOWN : ACTION_RESET;
