@@ -225,6 +225,32 @@ said "the drive's state" 7 '"io-status": "failed"'
 said "mended, it goes on to its end" 9 '"reason": "guest-shutdown"'
 has "and the guest has seen nothing" m5.log HELLO
 
+# Snapshots inside an image
+if command -v qemu-img >/dev/null && qemu-img create -q -f qcow2 s.qcow2 8M; then
+    start m6 -nodefaults -S -drive file=s.qcow2,if=ide,id=s && qmp m6 >out <<'Q'
+qmp_capabilities
+blockdev-snapshot-internal-sync {"device": "s", "name": "one"}
+blockdev-snapshot-internal-sync {"device": "s", "name": "two"}
+blockdev-snapshot-internal-sync {"device": "s", "name": "two"}
+blockdev-snapshot-delete-internal-sync {"device": "s", "name": "one"}
+blockdev-snapshot-delete-internal-sync {"device": "s", "name": "one"}
+human-monitor-command {"command-line": "snapshot_apply_blkdev_internal s two"}
+human-monitor-command {"command-line": "info snapshots"}
+query-block
+quit
+Q
+    wait $pid
+    said "a snapshot's name is its own" 5 "already"
+    said "one is deleted" 6 '"name": "one"'
+    said "once" 7 "does not exist"
+    said "one is applied" 8 '{"return": ""}'
+    said "they are listed" 9 "two"
+    said "and in query-block" 10 '"name": "two"'
+    is "qemu-img sees the same" "$(qemu-img snapshot -l s.qcow2 | awk '/^[0-9]/ { print $2 }')" two
+else
+    skip "snapshots" "qemu-img is not installed"
+fi
+
 # --- beside QEMU: the same questions, and answers of the same shape ----------------------------
 if command -v qemu-system-x86_64 >/dev/null; then
     steps='qmp_capabilities

@@ -164,6 +164,8 @@ static void test_commands(void)
     expect(vm, "set_link x on", "Error: there is no netdev or NIC 'x'\n");
     expect(vm, "set_link x up", "Error: set_link: 'up' is neither*");
     expect(vm, "chardev-send-break x", "Error: there is no chardev 'x'*");
+    expect(vm, "info snapshots", "no drive has an image*");
+    expect(vm, "snapshot_blkdev_internal x y", "Error: there is no drive 'x'*");
     expect(vm, "info mice", "No mouse devices connected\n");
     expect(vm, "info memory_size_summary", "base memory: 1048576\nplugged memory: 0\n");
     expect(vm, "watchdog_action bite", "Error: a watchdog has no action 'bite'*");

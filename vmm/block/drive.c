@@ -433,6 +433,15 @@ void drive_close_all(struct vm *vm)
     g_list_free(all);
 }
 
+static unsigned backing_depth(const struct bnode *n)
+{
+    unsigned depth = 0;
+
+    for (; n; n = n->child[1] ? n->child[1] : n->child[0])
+        depth += n->child[1] != NULL;
+    return depth;
+}
+
 bool drive_query(struct blk *blk, struct drive_info *info)
 {
     static const char *const zeroes[] = { "off", "on", "unmap" };
@@ -446,6 +455,7 @@ bool drive_query(struct blk *blk, struct drive_info *info)
         .kept = __atomic_load_n(&d->kept_count, __ATOMIC_ACQUIRE),
         .cache = d->no_flush ? "unsafe" : caches[d->direct][blk->write_cache],
         .direct = d->direct, .no_flush = d->no_flush, .detect_zeroes = zeroes[d->cfg.detect_zeroes],
+        .backing_depth = backing_depth(d->root),
         .snapshot = d->cfg.snapshot && d->root && !blk->read_only,
         .locked = blk->dev_ops && blk->dev_ops->tray_locked && blk->dev_ops->tray_locked(blk->dev_opaque),
     };

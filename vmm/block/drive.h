@@ -85,6 +85,7 @@ struct drive_info { /* for `info block`, query-block; strings live as long as th
     unsigned kept;             /* requests that wait for `cont` */
     bool direct, no_flush;
     const char *detect_zeroes;
+    unsigned backing_depth;    /* images below the one that is written */
 };
 bool drive_query(struct blk *blk, struct drive_info *info); /* false: not a drive of drive_open */
 

@@ -469,3 +469,11 @@ char *qcow2_snapshot_list(struct blk *blk, GError **err)
     }
     return g_string_free(s, FALSE);
 }
+
+const struct q2_snapshot_entry *qcow2_snapshot_entries(struct blk *blk, uint32_t *n)
+{
+    const struct qcow2 *q = of_drive(blk, NULL);
+
+    *n = q ? q->n_snaps : 0;
+    return q ? q->snaps : NULL;
+}

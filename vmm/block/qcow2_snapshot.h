@@ -29,5 +29,7 @@ bool qcow2_snapshot_create(struct blk *blk, const char *name, GError **err);
 bool qcow2_snapshot_apply(struct blk *blk, const char *name_or_id, GError **err);
 bool qcow2_snapshot_delete(struct blk *blk, const char *name_or_id, GError **err);
 char *qcow2_snapshot_list(struct blk *blk, GError **err); /* a table as text; NULL: no qcow2 */
+/* The table itself; NULL: no qcow2.  Under the VM lock; valid until one of the above. */
+const struct q2_snapshot_entry *qcow2_snapshot_entries(struct blk *blk, uint32_t *n);
 
 #endif

@@ -1,4 +1,5 @@
 /* vmm/control/action.c - what the monitors can do. */
+#include "vmm/block/qcow2_snapshot.h"
 #include "vmm/control/action.h"
 #include "vmm/net/net.h"
 #include "vmm/ui/display.h"
@@ -99,6 +100,32 @@ struct blk *action_need_drive(struct vm *vm, const char *name, GError **err)
     g_free(hint);
     g_ptr_array_free(names, TRUE);
     return NULL;
+}
+
+static bool name_is_free(struct blk *blk, const char *name, GError **err)
+{
+    uint32_t n;
+    const struct q2_snapshot_entry *e = qcow2_snapshot_entries(blk, &n);
+
+    for (uint32_t i = 0; i < n; i++)
+        if (!strcmp(e[i].name, name))
+            return fail(err, "drive '%s' has a snapshot '%s' already", blk->id, name);
+    return true;
+}
+
+bool action_snapshot(struct vm *vm, enum action_snapshot what, const char *drive, const char *name, GError **err)
+{
+    static bool (*const fns[])(struct blk *blk, const char *name, GError **err) = {
+        qcow2_snapshot_create, qcow2_snapshot_apply, qcow2_snapshot_delete
+    };
+
+    if (what == SNAPSHOT_APPLY && vm_running(vm))
+        return fail(err, "the guest is running, and would not know that its disk changes: stop it first");
+    vm_lock(vm);
+    struct blk *blk = action_need_drive(vm, drive, err);
+    bool ok = blk && (what != SNAPSHOT_CREATE || name_is_free(blk, name, err)) && fns[what](blk, name, err);
+    vm_unlock(vm);
+    return ok;
 }
 
 /* --- links ------------------------------------------------------------------------------------------------- */

@@ -27,6 +27,10 @@ struct blk *action_need_drive(struct vm *vm, const char *name, GError **err);
 /* The cable of a netdev, or of the NIC of this id; false: there is neither.  VM lock held. */
 bool action_set_link(struct vm *vm, const char *name, bool up);
 
+enum action_snapshot { SNAPSHOT_CREATE, SNAPSHOT_APPLY, SNAPSHOT_DELETE };
+/* Inside the image of a drive; apply: only while the guest doesn't run. */
+bool action_snapshot(struct vm *vm, enum action_snapshot what, const char *drive, const char *name, GError **err);
+
 bool action_pmemsave(struct vm *vm, uint64_t addr, uint64_t size, const char *file, GError **err);
 /* Virtual addresses as CPU `cpu` has them now. */
 bool action_memsave(struct vm *vm, unsigned cpu, uint64_t addr, uint64_t size, const char *file, GError **err);

@@ -158,6 +158,21 @@ bool hmp_block_resize(struct hmp *h, GError **err)
     return ok;
 }
 
+bool hmp_snapshot_create(struct hmp *h, GError **err)
+{
+    return action_snapshot(h->vm, SNAPSHOT_CREATE, h->argv[0], h->argv[1], err);
+}
+
+bool hmp_snapshot_delete(struct hmp *h, GError **err)
+{
+    return action_snapshot(h->vm, SNAPSHOT_DELETE, h->argv[0], h->argv[1], err);
+}
+
+bool hmp_snapshot_apply(struct hmp *h, GError **err)
+{
+    return action_snapshot(h->vm, SNAPSHOT_APPLY, h->argv[0], h->argv[1], err);
+}
+
 /* --- links ------------------------------------------------------------------------------------------- */
 
 bool hmp_set_link(struct hmp *h, GError **err)

@@ -1,5 +1,6 @@
 /* vmm/control/hmp_info.c - monitor commands: info. */
 #include "hw/pci/pci.h"
+#include "vmm/block/qcow2_snapshot.h"
 #include "vmm/control/action.h"
 #include "vmm/control/monitor_impl.h"
 #include "vmm/ui/input.h"
@@ -233,6 +234,27 @@ bool info_blockstats(struct hmp *h, GError **err)
     }
     g_list_free(ids);
     vm_unlock(h->vm);
+    return true;
+}
+
+bool info_snapshots(struct hmp *h, GError **err)
+{
+    bool any = false;
+
+    (void) err;
+    vm_lock(h->vm);
+    GList *ids = g_list_sort(g_hash_table_get_keys(h->vm->blks), by_text);
+    for (GList *l = ids; l; l = l->next) {
+        char *text = qcow2_snapshot_list(g_hash_table_lookup(h->vm->blks, l->data), NULL);
+        if (text)
+            hmp_print(h, "%s%s:\n%s", any ? "\n" : "", (const char *) l->data, text);
+        any |= text != NULL;
+        g_free(text);
+    }
+    g_list_free(ids);
+    vm_unlock(h->vm);
+    if (!any)
+        hmp_print(h, "no drive has an image that can have snapshots inside (qcow2)\n");
     return true;
 }
 

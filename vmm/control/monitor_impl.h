@@ -61,6 +61,9 @@ bool hmp_eject(struct hmp *h, GError **err);
 bool hmp_change(struct hmp *h, GError **err);
 bool hmp_block_resize(struct hmp *h, GError **err);
 bool hmp_ringbuf_read(struct hmp *h, GError **err);
+bool hmp_snapshot_create(struct hmp *h, GError **err);
+bool hmp_snapshot_delete(struct hmp *h, GError **err);
+bool hmp_snapshot_apply(struct hmp *h, GError **err);
 bool hmp_set_link(struct hmp *h, GError **err);
 bool hmp_send_break(struct hmp *h, GError **err);
 bool hmp_ringbuf_write(struct hmp *h, GError **err);
@@ -99,6 +102,7 @@ bool info_chardev(struct hmp *h, GError **err);
 bool info_trace_events(struct hmp *h, GError **err);
 bool info_mice(struct hmp *h, GError **err);
 bool info_memory_size(struct hmp *h, GError **err);
+bool info_snapshots(struct hmp *h, GError **err);
 bool info_boot(struct hmp *h, GError **err);
 
 #endif

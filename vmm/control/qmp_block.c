@@ -1,6 +1,7 @@
 /* vmm/control/qmp_block.c - QMP commands: drives, their media and figures.
  *
  * A drive is one node, whose name is the drive's id. */
+#include "vmm/block/qcow2_snapshot.h"
 #include "vmm/control/action.h"
 #include "vmm/control/qmp_impl.h"
 #include "vmm/core/iothread.h"
@@ -35,7 +36,21 @@ static JsonNode *each_drive(struct qmp *q, make_fn *make)
     return qmp_array(a);
 }
 
-static JsonObject *image_object(const struct blk *b, const struct drive_info *d)
+static JsonObject *snapshot_object(const struct q2_snapshot_entry *e)
+{
+    JsonObject *o = json_object_new();
+
+    json_object_set_string_member(o, "id", e->id);
+    json_object_set_string_member(o, "name", e->name);
+    json_object_set_int_member(o, "vm-state-size", (gint64) e->vm_state_size);
+    json_object_set_int_member(o, "date-sec", e->sec);
+    json_object_set_int_member(o, "date-nsec", e->nsec);
+    json_object_set_int_member(o, "vm-clock-sec", (gint64) (e->vm_clock / NS_PER_SEC));
+    json_object_set_int_member(o, "vm-clock-nsec", (gint64) (e->vm_clock % NS_PER_SEC));
+    return o;
+}
+
+static JsonObject *image_object(struct blk *b, const struct drive_info *d)
 {
     JsonObject *o = json_object_new();
     struct stat st;
@@ -45,6 +60,14 @@ static JsonObject *image_object(const struct blk *b, const struct drive_info *d)
     json_object_set_string_member(o, "format", d->format);
     if (stat(d->file, &st) == 0)
         json_object_set_int_member(o, "actual-size", (gint64) st.st_blocks * 512);
+    uint32_t n;
+    const struct q2_snapshot_entry *e = qcow2_snapshot_entries(b, &n);
+    if (n) {
+        JsonArray *a = json_array_new();
+        for (uint32_t i = 0; i < n; i++)
+            json_array_add_object_element(a, snapshot_object(&e[i]));
+        json_object_set_array_member(o, "snapshots", a);
+    }
     return o;
 }
 
@@ -59,7 +82,7 @@ static JsonObject *node_object(struct blk *b)
     json_object_set_object_member(o, "image", image_object(b, &d));
     json_object_set_boolean_member(o, "ro", b->read_only);
     json_object_set_string_member(o, "node-name", b->id);
-    json_object_set_int_member(o, "backing_file_depth", d.snapshot);
+    json_object_set_int_member(o, "backing_file_depth", d.backing_depth);
     json_object_set_string_member(o, "drv", d.format);
     json_object_set_string_member(o, "file", d.file);
     json_object_set_boolean_member(o, "encrypted", FALSE);
@@ -188,10 +211,10 @@ QMP_COMMAND(qmp_query_iothreads)
 
 /* --- media ------------------------------------------------------------------------------------------------- */
 
-/* By id (of the device) or device (of the drive): one of them.  VM lock held. */
+/* By id (of the device) or device (of the drive): one of them.  second: the other name.  VM lock held. */
 static struct blk *drive_of(struct qmp *q, JsonObject *args, const char *second, GError **err)
 {
-    const char *device = qarg_str(args, "device"), *id = qarg_str(args, second);
+    const char *device = qarg_str(args, "device"), *id = second ? qarg_str(args, second) : NULL;
 
     if (!device == !id) {
         fail(err, "Need exactly one of 'device' and '%s'", second);
@@ -269,5 +292,37 @@ QMP_COMMAND(qmp_block_resize)
     struct blk *b = drive_of(q, args, "node-name", err);
     bool ok = b && drive_resize(b, (uint64_t) size, err);
     vm_unlock(q->vm);
+    return ok;
+}
+
+QMP_COMMAND(qmp_snapshot_create)
+{
+    UNUSED;
+    return action_snapshot(q->vm, SNAPSHOT_CREATE, qarg_str(args, "device"), qarg_str(args, "name"), err);
+}
+
+/* By id, name, or both. */
+QMP_COMMAND(qmp_snapshot_delete)
+{
+    UNUSED;
+    const char *id = qarg_str(args, "id"), *name = qarg_str(args, "name");
+    char *found = NULL;
+    uint32_t n;
+
+    if (!id && !name)
+        return fail(err, "Name or id must be provided");
+    vm_lock(q->vm);
+    struct blk *b = drive_of(q, args, NULL, err);
+    const struct q2_snapshot_entry *e = b ? qcow2_snapshot_entries(b, &n) : NULL;
+    for (uint32_t i = 0; e && i < n && !found; i++)
+        if ((!id || !strcmp(e[i].id, id)) && (!name || !strcmp(e[i].name, name))) {
+            found = g_strdup(e[i].id);
+            *ret = qmp_object(snapshot_object(&e[i]));
+        }
+    vm_unlock(q->vm);
+    bool ok = found ? action_snapshot(q->vm, SNAPSHOT_DELETE, qarg_str(args, "device"), found, err)
+                    : b && fail(err, "Snapshot with id '%s' and name '%s' does not exist on device '%s'",
+                                id ? id : "", name ? name : "", qarg_str(args, "device"));
+    g_free(found);
     return ok;
 }

@@ -159,5 +159,7 @@ QMP_COMMAND(qmp_close_tray);
 QMP_COMMAND(qmp_remove_medium);
 QMP_COMMAND(qmp_change_medium);
 QMP_COMMAND(qmp_block_resize);
+QMP_COMMAND(qmp_snapshot_create);
+QMP_COMMAND(qmp_snapshot_delete);
 
 #endif

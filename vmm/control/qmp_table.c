@@ -84,8 +84,10 @@ OBJECT(PciDeviceInfo, M("bus", qmp_int), M("slot", qmp_int), M("function", qmp_i
        MA("regions", PciMemoryRegion));
 OBJECT(PciInfo, M("bus", qmp_int), MA("devices", PciDeviceInfo));
 
+OBJECT(SnapshotInfo, M("id", qmp_str), M("name", qmp_str), M("vm-state-size", qmp_int), M("date-sec", qmp_int),
+       M("date-nsec", qmp_int), M("vm-clock-sec", qmp_int), M("vm-clock-nsec", qmp_int), O("icount", qmp_int));
 OBJECT(ImageInfo, M("filename", qmp_str), M("format", qmp_str), O("actual-size", qmp_int),
-       M("virtual-size", qmp_int));
+       M("virtual-size", qmp_int), OA("snapshots", SnapshotInfo));
 OBJECT(BlockdevCacheInfo, M("writeback", qmp_bool), M("direct", qmp_bool), M("no-flush", qmp_bool));
 OBJECT(BlockDeviceInfo, M("file", qmp_str), O("node-name", qmp_str), M("ro", qmp_bool), M("drv", qmp_str),
        M("backing_file_depth", qmp_int), M("encrypted", qmp_bool), M("detect_zeroes", DetectZeroes),
@@ -181,6 +183,10 @@ const struct qmp_command qmp_commands[] = {
               O("force", qmp_bool), O("read-only-mode", ReadOnlyMode)) },
     { "block_resize", qmp_block_resize,
       MEMBERS(O("device", qmp_str), O("node-name", qmp_str), M("size", qmp_int)) },
+
+    { "blockdev-snapshot-internal-sync", qmp_snapshot_create, MEMBERS(M("device", qmp_str), M("name", qmp_str)) },
+    { "blockdev-snapshot-delete-internal-sync", qmp_snapshot_delete,
+      MEMBERS(M("device", qmp_str), O("id", qmp_str), O("name", qmp_str)), &SnapshotInfo },
 
     { "query-chardev", qmp_query_chardev, NULL, &ChardevInfo, ARRAY },
     { "query-chardev-backends", qmp_query_chardev_backends, NULL, &ChardevBackendInfo, ARRAY },
