@@ -182,6 +182,12 @@ static void test_memory(void)
     g_assert_cmpuint(t->cfg.poll_grow, ==, 3);
     g_assert_cmpuint(u->cfg.poll_max_ns, ==, IOTHREAD_POLL_AUTO);
     options_free(&o);
+    good(&o, "-object rng-random,id=r -object rng-random,id=s,filename=/dev/hwrng -object rng-builtin,id=t");
+    g_assert_cmpstr(((struct opt_rng *) o.rngs->pdata[0])->filename, ==, "/dev/urandom");
+    g_assert_cmpstr(((struct opt_rng *) o.rngs->pdata[1])->filename, ==, "/dev/hwrng");
+    g_assert_null(((struct opt_rng *) o.rngs->pdata[2])->filename);
+    options_free(&o);
+    bad("-object rng-builtin,id=r,filename=/dev/x", "-object r: filename=/dev/x: belongs to rng-random");
     bad("-object iothread,id=t,poll-max-ns=x", "-object t: poll-max-ns: 'x' is no number");
     bad("-object iothread,id=t,aio-max-batch=4",
         "-object t: aio-max-batch=4: batches are as large as the queue asks for");
@@ -189,7 +195,7 @@ static void test_memory(void)
         "-object: the id 'memory' is already taken by another object");
     bad("-object memory-backend-rom,id=t",
         "-object: 'memory-backend-rom' is not built (did you mean 'memory-backend-ram'?); there are "
-        "iothread, memory-backend-file, memory-backend-memfd, memory-backend-ram");
+        "iothread, memory-backend-file, memory-backend-memfd, memory-backend-ram, rng-builtin, rng-random");
     bad("-object memory-backend-ram,id=9a,size=1G",
         "-object: '9a' is no id: an id begins with a letter, then letters, digits, '-', '.', '_'");
     bad("-object memory-backend-ram,id=a,size=1G -machine memory-backend=a -m 2G",

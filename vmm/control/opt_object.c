@@ -1,5 +1,6 @@
 /* vmm/control/opt_object.c - -object: things that devices and the machine refer to by id. */
 #include "vmm/control/options_impl.h"
+#include "vmm/core/rng.h"
 
 struct object_type {
     const char *name;
@@ -92,16 +93,6 @@ static bool parse_iothread(struct options *o, const struct object_type *t, const
     return keyvals_apply(kv, what, iothread_props, refused, &i->cfg, err);
 }
 
-bool options_create_objects(struct options *o, struct vm *vm, GError **err)
-{
-    for (unsigned i = 0; i < o->iothreads->len; i++) {
-        const struct opt_iothread *t = o->iothreads->pdata[i];
-        if (!iothread_new(vm, t->id, &t->cfg, err))
-            return false;
-    }
-    return true;
-}
-
 void opt_iothread_free(void *p)
 {
     struct opt_iothread *i = p;
@@ -110,13 +101,61 @@ void opt_iothread_free(void *p)
     g_free(i);
 }
 
+/* --- rng-builtin, rng-random ----------------------------------------------------------------------- */
+
+static bool parse_rng(struct options *o, const struct object_type *t, const char *id, struct keyvals *kv,
+                      const char *what, GError **err)
+{
+    static const struct prop random_props[] = {
+        PROP_STR(struct opt_rng, filename, "/dev/urandom", .desc = "the file to read from"), {}
+    }, no_props[] = { {} };
+    static const struct refused_key refused[] = {
+        { "opened", "on", "the file is opened when the machine is made" },
+        { "filename", NULL, "belongs to rng-random" },
+        {}
+    };
+    const struct prop *props = !strcmp(t->name, "rng-random") ? random_props : no_props;
+    struct opt_rng *r = g_new0(struct opt_rng, 1);
+
+    r->id = g_strdup(id);
+    g_ptr_array_add(o->rngs, r);
+    props_set_defaults(props, r);
+    return keyvals_apply(kv, what, props, refused, r, err);
+}
+
+void opt_rng_free(void *p)
+{
+    struct opt_rng *r = p;
+
+    g_free(r->id);
+    g_free(r->filename);
+    g_free(r);
+}
+
 /* --- all of them ----------------------------------------------------------------------------------- */
+
+bool options_create_objects(struct options *o, struct vm *vm, GError **err)
+{
+    for (unsigned i = 0; i < o->iothreads->len; i++) {
+        const struct opt_iothread *t = o->iothreads->pdata[i];
+        if (!iothread_new(vm, t->id, &t->cfg, err))
+            return false;
+    }
+    for (unsigned i = 0; i < o->rngs->len; i++) {
+        const struct opt_rng *r = o->rngs->pdata[i];
+        if (!rng_new(vm, r->id, r->filename, err))
+            return false;
+    }
+    return true;
+}
 
 static const struct object_type object_types[] = {
     { "iothread", parse_iothread },
     { "memory-backend-file", parse_memory },
     { "memory-backend-memfd", parse_memory },
     { "memory-backend-ram", parse_memory },
+    { "rng-builtin", parse_rng },
+    { "rng-random", parse_rng },
 };
 
 static const struct object_type *find_type(const char *name, GError **err)

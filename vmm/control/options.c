@@ -153,6 +153,7 @@ static void init(struct options *o)
     o->monitors = g_ptr_array_new_with_free_func(opt_monitor_free);
     o->backends = g_ptr_array_new();
     o->iothreads = g_ptr_array_new_with_free_func(opt_iothread_free);
+    o->rngs = g_ptr_array_new_with_free_func(opt_rng_free);
     o->globals = g_ptr_array_new_with_free_func(device_global_free);
     o->traces = g_ptr_array_new_with_free_func(g_free);
     o->pc.fw_cfg = g_array_new(FALSE, FALSE, sizeof(struct pc_fw_cfg_item));
@@ -255,6 +256,7 @@ void options_free(struct options *o)
     g_ptr_array_free(o->monitors, TRUE);
     g_ptr_array_free(o->backends, TRUE);
     g_ptr_array_free(o->iothreads, TRUE);
+    g_ptr_array_free(o->rngs, TRUE);
     g_ptr_array_free(o->globals, TRUE);
     g_ptr_array_free(o->traces, TRUE);
     char **owned[] = { &o->text,   &o->debugcon,   &o->cpu,          &o->accel_device, &o->kernel,

@@ -43,6 +43,11 @@ struct opt_iothread { /* -object iothread */
     struct iothread_config cfg;
 };
 
+struct opt_rng { /* -object rng-builtin, rng-random */
+    char *id;
+    char *filename; /* NULL: rng-builtin */
+};
+
 struct options {
     struct pc_config pc;  /* all plain values; the backends' pointers stay NULL until options_open() */
     char *text;           /* not NULL: -help, -version, -device help ...: print this and exit with 0 */
@@ -53,6 +58,7 @@ struct options {
     GPtrArray *monitors;  /* struct opt_monitor * */
     GPtrArray *backends;  /* struct opt_memory_backend * */
     GPtrArray *iothreads; /* struct opt_iothread * */
+    GPtrArray *rngs;      /* struct opt_rng * */
     GPtrArray *globals;   /* struct device_global * (core/device.h) */
     GPtrArray *traces;    /* char *: globs */
     char *serial[PC_N_SERIAL]; /* chardev id, NULL: no such port */

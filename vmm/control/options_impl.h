@@ -118,6 +118,7 @@ bool machine_finish(struct options *o, GError **err);
 /* opt_object.c */
 bool opt_object(struct options *o, const struct option *opt, const char *arg, GError **err);
 void opt_iothread_free(void *p);
+void opt_rng_free(void *p);
 
 /* opt_firmware.c: -smbios, -fw_cfg, -L */
 bool opt_smbios(struct options *o, const struct option *opt, const char *arg, GError **err);
