@@ -61,7 +61,7 @@ static void drop_route(struct msix_vector *v)
 {
     struct vm *vm = v->m->p->dev.vm;
 
-    if (v->route >= 0)
+    if (v->route >= 0 && vm->accel) /* it ends before the devices do */
         vm->accel->msi_route_remove(vm->accel_opaque, v->route);
     v->route = -1;
 }
@@ -70,7 +70,7 @@ static void disconnect(struct msix_vector *v)
 {
     struct vm *vm = v->m->p->dev.vm;
 
-    if (v->irqfd)
+    if (v->irqfd && vm->accel)
         vm->accel->msi_irqfd(vm->accel_opaque, v->fd, v->route, false);
     v->irqfd = false;
     exec_fd_remove(v->watch);
