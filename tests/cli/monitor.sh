@@ -39,8 +39,11 @@ if wait_for 20 test -S mon; then
     has "info qtree" answer "dev: VGA"
     has "info cpus" answer "  CPU #1: thread_id="
     has "info chardev" answer "serial0: filename=$([ $port = null ] && echo null || echo pty:/dev/pts/)"
-    ask mon "xp/2xw 0xfffffff0" "i/w 0x3f8" "x/x 0"
+    ask mon "xp/2xw 0xfffffff0" "i/w 0x3f8" "x/4xw 0xffffffe8" "memsave 0xfffff000 4096 rom.v" "memsave 0x400 4096 low.v" "pmemsave 0x400 4096 low.p"
     has "the reset vector" answer "00000000fffffff0: 0x00e05bea"
+    has "by its virtual address, too" answer "00000000ffffffe8: "
+    has "the ROM is no memory to save" answer "is not in the guest's memory"
+    check "memory is the same by virtual addresses, without paging" cmp low.v low.p
     ask mon "eject ide1-cd0" "info block" "change ide1-cd0 cd.iso" "eject ide0-hd0"
     has "eject" answer "ide1-cd0: [not inserted]"
     has "a disk can't be ejected" answer "Error: drive 'ide0-hd0' is not removable"
