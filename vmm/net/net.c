@@ -1,5 +1,6 @@
 /* vmm/net/net.c - between NICs and network backends: headers, offloads, link, statistics, the registry. */
 #include "vmm/net/net.h"
+#include "vmm/core/eventfd.h"
 
 static bool flag(const bool *p)
 {
@@ -64,42 +65,33 @@ unsigned iov_skip(struct iovec *to, const struct iovec *iov, unsigned niov, size
 
 /* --- kicks -------------------------------------------------------------------------------------- */
 
-struct kick_source {
-    GSource base;
-    struct net *n;
-};
-
-static gboolean kick_dispatch(GSource *src, GSourceFunc fn, gpointer data)
+static void kicked(void *opaque)
 {
-    struct net *n = ((struct kick_source *) src)->n;
+    struct net *n = opaque;
 
-    (void) fn, (void) data;
-    g_source_set_ready_time(src, -1);
+    set_flag(&n->kick_pending, false);
     if (n->ops->work)
         n->ops->work(n);
-    return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs kick_funcs = { .dispatch = kick_dispatch };
-
-static void kick_make(struct net *n)
+static void kick_make(void *opaque)
 {
-    n->kick = g_source_new(&kick_funcs, sizeof(struct kick_source));
-    ((struct kick_source *) n->kick)->n = n;
-    g_source_set_can_recurse(n->kick, TRUE); /* spares two wake-ups; work() turns no loop */
-    g_source_attach(n->kick, n->exec->ctx);
+    struct net *n = opaque;
+
+    n->kick = exec_add_event(n->exec, n->kick_fd, kicked, n);
+    exec_fd_may_nest(n->kick); /* spares two wake-ups; work() turns no loop */
 }
 
 static void kick_drop(struct net *n)
 {
-    g_source_destroy(n->kick);
-    g_source_unref(n->kick);
+    exec_fd_remove(n->kick);
     n->kick = NULL;
 }
 
 void net_kick(struct net *n)
 {
-    g_source_set_ready_time(n->kick, 0);
+    if (!__atomic_exchange_n(&n->kick_pending, true, __ATOMIC_SEQ_CST))
+        event_signal(n->kick_fd);
 }
 
 struct call {
@@ -186,13 +178,19 @@ void net_init(struct net *n, struct netdev *dev)
     n->exec = &dev->vm->main;
     n->waits_rx = true;
     dev->queues[dev->n_queues++] = n;
+    GError *err = NULL;
+    n->kick_fd = event_new(&err);
+    if (n->kick_fd < 0)
+        g_error("netdev '%s': %s", dev->id, err->message); /* as when memory is out */
     kick_make(n);
 }
 
 void netdev_clear(struct netdev *dev)
 {
-    for (unsigned i = 0; i < dev->n_queues; i++)
+    for (unsigned i = 0; i < dev->n_queues; i++) {
         kick_drop(dev->queues[i]);
+        event_close(&dev->queues[i]->kick_fd);
+    }
     dev->n_queues = 0;
     vm_remove_notifier(dev->vm, &dev->notifier);
     if (dev->id && g_hash_table_lookup(dev->vm->netdevs, dev->id) == dev)
@@ -360,7 +358,7 @@ bool net_set_exec(struct net *n, struct exec *e)
         return false;
     net_call(n, leave, n);
     n->exec = e;
-    kick_make(n);
+    net_call(n, kick_make, n);
     net_kick(n);
     return true;
 }

@@ -133,7 +133,9 @@ struct net { /* a queue; part of the backend's struct */
     bool enabled;
     bool waits_rx;         /* atomic: the backend was told that the NIC can't receive */
     bool waits_tx;         /* atomic: the NIC was told NET_BUSY */
-    GSource *kick;
+    int kick_fd;           /* eventfd: work() is wanted */
+    bool kick_pending;     /* atomic: and was not called yet */
+    struct exec_fd *kick;
     struct net_stats sent, received; /* as the NIC sees it */
 };
 
