@@ -65,6 +65,7 @@ struct virtio_class {
     uint16_t id;         /* VIRTIO_ID_* */
     uint16_t config_size;/* bytes of device configuration; realize may set v->config_size otherwise */
     uint32_t req_size;   /* at least sizeof(struct virtq_buf) */
+    const char *rom;     /* option ROM that comes with it behind PCI, or NULL */
 
     /* Check properties, claim backends, virtio_add_queue() for each queue; may set v->exec.  VM lock. */
     bool (*realize)(struct virtio_dev *v, GError **err);

@@ -261,7 +261,7 @@ bool virtio_pci_realize(struct device *d, GError **err)
     if (vectors && !msix_init(&s->msix, &s->pci, vectors, BAR_MSIX, err))
         return false;
     s->pci.config_written = config_written;
-    return true;
+    return pci_add_rom(&s->pci, info->cls->rom, err);
 }
 
 void virtio_pci_unrealize(struct device *d)

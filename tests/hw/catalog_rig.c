@@ -22,6 +22,7 @@ struct catalog_rig catalog_rig_prepare(enum catalog_extent extent)
     bench_blk(r.b, "disk", full ? 256 * KiB : 4 * MiB);
     bench_blk(r.b, "floppy", 1440 * KiB);
     bench_chardev(r.b, "chr");
+    bench_net(r.b, "net", 1, NET_CSUM | NET_TSO4);
     if (full) {
         struct fake_blk *cd = bench_blk(r.b, "cd", 256 * KiB);
         cd->blk.read_only = cd->blk.removable = true;
@@ -69,6 +70,8 @@ bool catalog_rig_plug(struct catalog_rig *r, const struct device_class *cls, enu
                 full && !strcmp(cls->name, "ide-cd") ? "drive=cd" : "drive=disk";
         else if (p->type == PT_CHARDEV)
             props = "chardev=chr";
+        else if (p->type == PT_NETDEV)
+            props = !strcmp(bus, "PCI") ? "netdev=net,romfile=" : "netdev=net";
         else if (full && !strcmp(p->name, "vgamem_mb"))
             props = "vgamem_mb=1";
         else if (!strcmp(p->name, "lost_tick_policy") && prop_find(cls->props, "clock"))

@@ -17,7 +17,7 @@ struct catalog_rig {
     struct device *d; /* the one of the class */
 };
 
-/* Made, reset, and at rest.  Drives "disk", "floppy" and (full) "cd", chardev "chr". */
+/* Made, reset, and at rest.  Drives "disk", "floppy" and (full) "cd", chardev "chr", netdev "net". */
 struct catalog_rig catalog_rig_new(const struct device_class *cls, enum catalog_extent extent);
 void catalog_rig_free(struct catalog_rig *r);
 
