@@ -11,7 +11,7 @@ $(B)/bios/linuxboot.bin: $(SRC)/bios/linuxboot.S
 	@$(LD) -m elf_i386 -Ttext 0 -e _start --oformat binary $(B)/bios/linuxboot.o -o $@
 
 # --- ACPI: the fixed part of the board ---
-BLOBS += $(B)/bios/dsdt.aml $(B)/bios/ssdt.aml
+BLOBS += $(B)/bios/dsdt.aml $(B)/bios/ssdt.aml $(B)/bios/microvm.aml
 $(B)/bios/%.aml: $(SRC)/bios/%.asl
 	@mkdir -p $(@D)
 	$(call say,IASL)iasl -vs -vi -p $(basename $@) $< >$@.log || { cat $@.log; exit 1; }

@@ -3,7 +3,7 @@
 
 const struct device_class *const device_catalog[] = {
     /* --- board: memory controller, bridges, power management --- */
-    &i440fx_class, &piix3_class, &piix4_pm_class,
+    &i440fx_class, &piix3_class, &piix4_pm_class, &acpi_ged_class,
 
 
     /* --- board: timers, DMA, interrupts --- */

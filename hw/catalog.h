@@ -5,7 +5,7 @@
 #include "vmm/core/device.h"
 
 /* --- board: memory controller, bridges, power management --- */
-extern const struct device_class i440fx_class, piix3_class, piix4_pm_class;
+extern const struct device_class i440fx_class, piix3_class, piix4_pm_class, acpi_ged_class;
 
 
 /* --- board: timers, DMA, interrupts --- */

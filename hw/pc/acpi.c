@@ -7,14 +7,15 @@
  * Express). */
 #include "hw/pc/acpi.h"
 #include "bios/blobs.h"
+#include "hw/pc/acpi_int.h"
 #include "hw/pc/aml.h"
 #include "hw/pc/piix4_pm.h"
 #include "hw/pc/table_loader.h"
 
-enum { HEADER = 36, LENGTH_AT = 4, CHECKSUM_AT = 9 };
+enum { LENGTH_AT = 4 };
 enum { LAPIC_BASE = 0xfee00000, IOAPIC_BASE = 0xfec00000 };
 
-static void put(GByteArray *out, uint64_t v, unsigned size)
+void acpi_put(GByteArray *out, uint64_t v, unsigned size)
 {
     uint8_t b[8];
 
@@ -22,39 +23,39 @@ static void put(GByteArray *out, uint64_t v, unsigned size)
     g_byte_array_append(out, b, size);
 }
 
-static void align(GByteArray *out, unsigned n)
+void acpi_align(GByteArray *out, unsigned n)
 {
     while (out->len % n)
-        put(out, 0, 1);
+        acpi_put(out, 0, 1);
 }
 
 /* Tables start at multiples of 16. */
-static uint32_t begin_table(GByteArray *t, const char *sig, unsigned revision)
+uint32_t acpi_begin_table(GByteArray *t, const char *sig, unsigned revision)
 {
-    align(t, 16);
+    acpi_align(t, 16);
     uint32_t at = t->len;
     g_byte_array_append(t, (const uint8_t *) sig, 4);
-    put(t, 0, 4); /* length */
-    put(t, revision, 1);
-    put(t, 0, 1); /* checksum */
+    acpi_put(t, 0, 4); /* length */
+    acpi_put(t, revision, 1);
+    acpi_put(t, 0, 1); /* checksum */
     g_byte_array_append(t, (const uint8_t *) "BANTAM" "BANTAMPC", 14);
-    put(t, 1, 4);
+    acpi_put(t, 1, 4);
     g_byte_array_append(t, (const uint8_t *) "BNTM", 4);
-    put(t, 1, 4);
+    acpi_put(t, 1, 4);
     return at;
 }
 
-static void end_table(GByteArray *t, uint32_t at, GByteArray *loader)
+void acpi_end_table(GByteArray *t, uint32_t at, GByteArray *loader)
 {
     st_le32(t->data + at + LENGTH_AT, t->len - at);
-    loader_add_checksum(loader, ACPI_TABLES_FILE, at + CHECKSUM_AT, at, t->len - at);
+    loader_add_checksum(loader, ACPI_TABLES_FILE, at + ACPI_CHECKSUM_AT, at, t->len - at);
 }
 
 /* A pointer in the tables to something else there: the offset now, the address once it is known. */
-static void put_pointer(GByteArray *t, GByteArray *loader, uint32_t to, unsigned size)
+void acpi_put_pointer(GByteArray *t, GByteArray *loader, uint32_t to, unsigned size)
 {
     loader_add_pointer(loader, ACPI_TABLES_FILE, ACPI_TABLES_FILE, t->len, size);
-    put(t, to, size);
+    acpi_put(t, to, size);
 }
 
 /* --- SSDT ------------------------------------------------------------------------------------------ */
@@ -132,8 +133,8 @@ static void floppy_drives(GByteArray *out, const struct acpi_info *info)
     GByteArray *fde = g_byte_array_new();
 
     for (unsigned i = 0; i < 4; i++)
-        put(fde, i < 2 && info->floppy[i] != ACPI_FLOPPY_NONE, 4);
-    put(fde, 2, 4); /* a tape: never */
+        acpi_put(fde, i < 2 && info->floppy[i] != ACPI_FLOPPY_NONE, 4);
+    acpi_put(fde, 2, 4); /* a tape: never */
     aml_name(out, "_FDE");
     aml_buffer(out, fde);
     for (unsigned i = 0; i < 2; i++) {
@@ -168,7 +169,7 @@ static void processors(GByteArray *out, unsigned n)
 }
 
 /* Name (name, <a byte>): give it its value. */
-static void patch(uint8_t *aml, size_t len, const char *name, uint8_t v)
+void acpi_patch(uint8_t *aml, size_t len, const char *name, uint8_t v)
 {
     unsigned found = 0;
 
@@ -185,9 +186,9 @@ static size_t skip_externals(const uint8_t *aml)
 {
     enum { IF_OP = 0xa0, EXTERNAL_OP = 0x15, ZERO_OP = 0 };
 
-    g_assert(aml[HEADER] == IF_OP && aml[HEADER + 1] < 0x40 && aml[HEADER + 2] == ZERO_OP &&
-             aml[HEADER + 3] == EXTERNAL_OP);
-    return HEADER + 1 + aml[HEADER + 1];
+    g_assert(aml[ACPI_HEADER] == IF_OP && aml[ACPI_HEADER + 1] < 0x40 && aml[ACPI_HEADER + 2] == ZERO_OP &&
+             aml[ACPI_HEADER + 3] == EXTERNAL_OP);
+    return ACPI_HEADER + 1 + aml[ACPI_HEADER + 1];
 }
 
 static void fixed_part(const struct acpi_info *info, GByteArray *t)
@@ -199,14 +200,14 @@ static void fixed_part(const struct acpi_info *info, GByteArray *t)
     g_byte_array_append(t, ssdt_aml + skip, len);
     for (unsigned i = 0; i < 4; i++)
         serial |= (uint8_t) (info->serial[i] << i);
-    patch(t->data + at, len, "COMP", serial);
-    patch(t->data + at, len, "PVPP", info->pvpanic);
-    patch(t->data + at, len, "FWCP", info->fw_cfg);
+    acpi_patch(t->data + at, len, "COMP", serial);
+    acpi_patch(t->data + at, len, "PVPP", info->pvpanic);
+    acpi_patch(t->data + at, len, "FWCP", info->fw_cfg);
 }
 
 static void build_ssdt(const struct acpi_info *info, GByteArray *t, GByteArray *loader)
 {
-    uint32_t at = begin_table(t, "SSDT", 1);
+    uint32_t at = acpi_begin_table(t, "SSDT", 1);
 
     fixed_part(info, t);
     if (info->s3)
@@ -222,20 +223,20 @@ static void build_ssdt(const struct acpi_info *info, GByteArray *t, GByteArray *
     if (info->fdc)
         floppy_drives(fdc, info);
     aml_scope(t, "\\_SB.PCI0.ISA.FDC0", fdc);
-    end_table(t, at, loader);
+    acpi_end_table(t, at, loader);
 }
 
 static uint32_t add_dsdt(const struct acpi_info *info, GByteArray *t, GByteArray *loader)
 {
-    align(t, 16);
+    acpi_align(t, 16);
     uint32_t at = t->len;
     g_byte_array_append(t, dsdt_aml, sizeof dsdt_aml);
     uint8_t *aml = t->data + at;
-    patch(aml, sizeof dsdt_aml, "FDCP", info->fdc);
-    patch(aml, sizeof dsdt_aml, "KBCP", info->kbc);
-    patch(aml, sizeof dsdt_aml, "MOUP", info->mouse);
-    aml[CHECKSUM_AT] = 0;
-    end_table(t, at, loader);
+    acpi_patch(aml, sizeof dsdt_aml, "FDCP", info->fdc);
+    acpi_patch(aml, sizeof dsdt_aml, "KBCP", info->kbc);
+    acpi_patch(aml, sizeof dsdt_aml, "MOUP", info->mouse);
+    aml[ACPI_CHECKSUM_AT] = 0;
+    acpi_end_table(t, at, loader);
     return at;
 }
 
@@ -243,22 +244,22 @@ static uint32_t add_dsdt(const struct acpi_info *info, GByteArray *t, GByteArray
 
 static uint32_t build_facs(GByteArray *t)
 {
-    align(t, 64);
+    acpi_align(t, 64);
     uint32_t at = t->len;
     g_byte_array_append(t, (const uint8_t *) "FACS", 4);
-    put(t, 64, 4);
+    acpi_put(t, 64, 4);
     for (unsigned i = 8; i < 64; i++)
-        put(t, i == 32, 1); /* version 1; nothing else is set */
+        acpi_put(t, i == 32, 1); /* version 1; nothing else is set */
     return at;
 }
 
 static void put_gas_io(GByteArray *t, unsigned bits, unsigned access, uint64_t addr) /* a generic address */
 {
-    put(t, addr ? 1 : 0, 1);
-    put(t, addr ? bits : 0, 1);
-    put(t, 0, 1);
-    put(t, addr ? access : 0, 1);
-    put(t, addr, 8);
+    acpi_put(t, addr ? 1 : 0, 1);
+    acpi_put(t, addr ? bits : 0, 1);
+    acpi_put(t, 0, 1);
+    acpi_put(t, addr ? access : 0, 1);
+    acpi_put(t, addr, 8);
 }
 
 enum { /* FADT flags, 5.2.9 */
@@ -274,41 +275,41 @@ enum { PM1_EVT = PIIX4_PM_BASE, PM1_CNT = PIIX4_PM_BASE + 4, PM_TMR = PIIX4_PM_B
 static uint32_t build_fadt(const struct acpi_info *info, uint32_t facs, uint32_t dsdt, GByteArray *t,
                            GByteArray *loader)
 {
-    uint32_t at = begin_table(t, "FACP", 3);
+    uint32_t at = acpi_begin_table(t, "FACP", 3);
 
-    put_pointer(t, loader, facs, 4);
-    put_pointer(t, loader, dsdt, 4);
-    put(t, 0, 1); /* INT_MODEL */
-    put(t, 0, 1); /* preferred profile: unspecified */
-    put(t, PIIX4_SCI_IRQ, 2);
-    put(t, SMI_CMD, 4);
-    put(t, CMD_ACPI_ENABLE, 1);
-    put(t, CMD_ACPI_DISABLE, 1);
-    put(t, 0, 2); /* S4BIOS_REQ, PSTATE_CNT */
-    put(t, PM1_EVT, 4);
-    put(t, 0, 4);
-    put(t, PM1_CNT, 4);
-    put(t, 0, 8); /* PM1b_CNT, PM2_CNT */
-    put(t, PM_TMR, 4);
-    put(t, GPE0, 4);
-    put(t, 0, 4);
-    put(t, 4 | 2 << 8, 2); /* lengths: PM1_EVT, PM1_CNT */
-    put(t, 0 | 4 << 8, 2); /* PM2_CNT, PM_TMR */
-    put(t, 4, 2);          /* GPE0, GPE1 */
-    put(t, 0, 2);          /* GPE1_BASE, CST_CNT */
-    put(t, 0xfff, 2);      /* C2 and C3: not supported */
-    put(t, 0xfff, 2);
-    put(t, 0, 4); /* flushing by WBINVD */
-    put(t, 0, 4); /* no duty cycle, no day or month alarm */
-    put(t, CMOS_CENTURY, 1);
-    put(t, BOOT_LEGACY | (info->kbc ? BOOT_8042 : 0) | (info->vga ? 0 : BOOT_NO_VGA), 2);
-    put(t, 0, 1);
-    put(t, F_WBINVD | F_PROC_C1 | F_SLP_BUTTON | F_FIX_RTC | F_RESET_REG | F_PLATFORM_CLOCK, 4);
+    acpi_put_pointer(t, loader, facs, 4);
+    acpi_put_pointer(t, loader, dsdt, 4);
+    acpi_put(t, 0, 1); /* INT_MODEL */
+    acpi_put(t, 0, 1); /* preferred profile: unspecified */
+    acpi_put(t, PIIX4_SCI_IRQ, 2);
+    acpi_put(t, SMI_CMD, 4);
+    acpi_put(t, CMD_ACPI_ENABLE, 1);
+    acpi_put(t, CMD_ACPI_DISABLE, 1);
+    acpi_put(t, 0, 2); /* S4BIOS_REQ, PSTATE_CNT */
+    acpi_put(t, PM1_EVT, 4);
+    acpi_put(t, 0, 4);
+    acpi_put(t, PM1_CNT, 4);
+    acpi_put(t, 0, 8); /* PM1b_CNT, PM2_CNT */
+    acpi_put(t, PM_TMR, 4);
+    acpi_put(t, GPE0, 4);
+    acpi_put(t, 0, 4);
+    acpi_put(t, 4 | 2 << 8, 2); /* lengths: PM1_EVT, PM1_CNT */
+    acpi_put(t, 0 | 4 << 8, 2); /* PM2_CNT, PM_TMR */
+    acpi_put(t, 4, 2);          /* GPE0, GPE1 */
+    acpi_put(t, 0, 2);          /* GPE1_BASE, CST_CNT */
+    acpi_put(t, 0xfff, 2);      /* C2 and C3: not supported */
+    acpi_put(t, 0xfff, 2);
+    acpi_put(t, 0, 4); /* flushing by WBINVD */
+    acpi_put(t, 0, 4); /* no duty cycle, no day or month alarm */
+    acpi_put(t, CMOS_CENTURY, 1);
+    acpi_put(t, BOOT_LEGACY | (info->kbc ? BOOT_8042 : 0) | (info->vga ? 0 : BOOT_NO_VGA), 2);
+    acpi_put(t, 0, 1);
+    acpi_put(t, F_WBINVD | F_PROC_C1 | F_SLP_BUTTON | F_FIX_RTC | F_RESET_REG | F_PLATFORM_CLOCK, 4);
     put_gas_io(t, 8, 1, RESET_PORT);
-    put(t, RESET_HARD, 1);
-    put(t, 0, 3);
-    put(t, 0, 8); /* X_FIRMWARE_CTRL: with both set, systems find two of them */
-    put_pointer(t, loader, dsdt, 8);
+    acpi_put(t, RESET_HARD, 1);
+    acpi_put(t, 0, 3);
+    acpi_put(t, 0, 8); /* X_FIRMWARE_CTRL: with both set, systems find two of them */
+    acpi_put_pointer(t, loader, dsdt, 8);
     put_gas_io(t, 32, 2, PM1_EVT);
     put_gas_io(t, 0, 0, 0);
     put_gas_io(t, 16, 2, PM1_CNT);
@@ -318,95 +319,95 @@ static uint32_t build_fadt(const struct acpi_info *info, uint32_t facs, uint32_t
     put_gas_io(t, 32, 1, GPE0);
     put_gas_io(t, 0, 0, 0);
     g_assert(t->len - at == 244);
-    end_table(t, at, loader);
+    acpi_end_table(t, at, loader);
     return at;
 }
 
 static void put_override(GByteArray *t, unsigned irq, unsigned gsi, unsigned flags)
 {
-    put(t, 2 | 10 << 8, 2);
-    put(t, irq << 8, 2); /* bus ISA */
-    put(t, gsi, 4);
-    put(t, flags, 2);
+    acpi_put(t, 2 | 10 << 8, 2);
+    acpi_put(t, irq << 8, 2); /* bus ISA */
+    acpi_put(t, gsi, 4);
+    acpi_put(t, flags, 2);
 }
 
-static uint32_t build_madt(const struct acpi_info *info, GByteArray *t, GByteArray *loader)
+uint32_t acpi_build_madt(const struct acpi_info *info, GByteArray *t, GByteArray *loader)
 {
     enum { PCAT_COMPAT = 1, ENABLED = 1, ACTIVE_HIGH = 1, LEVEL = 12 };
     static const unsigned level_irqs[] = { 5, 9, 10, 11 }; /* those of the links */
-    uint32_t at = begin_table(t, "APIC", 1);
+    uint32_t at = acpi_begin_table(t, "APIC", 1);
     bool x2apic = false;
 
-    put(t, LAPIC_BASE, 4);
-    put(t, PCAT_COMPAT, 4);
+    acpi_put(t, LAPIC_BASE, 4);
+    acpi_put(t, PCAT_COMPAT, 4);
     for (unsigned i = 0; i < info->cpus; i++) {
         bool wide = info->apic_ids[i] >= 255;
-        put(t, wide ? 9 | 16 << 8 : 0 | 8 << 8, 2);
+        acpi_put(t, wide ? 9 | 16 << 8 : 0 | 8 << 8, 2);
         if (wide) {
-            put(t, 0, 2);
-            put(t, info->apic_ids[i], 4);
-            put(t, ENABLED, 4);
-            put(t, i, 4);
+            acpi_put(t, 0, 2);
+            acpi_put(t, info->apic_ids[i], 4);
+            acpi_put(t, ENABLED, 4);
+            acpi_put(t, i, 4);
             x2apic = true;
         } else {
-            put(t, i, 1);
-            put(t, info->apic_ids[i], 1);
-            put(t, ENABLED, 4);
+            acpi_put(t, i, 1);
+            acpi_put(t, info->apic_ids[i], 1);
+            acpi_put(t, ENABLED, 4);
         }
     }
-    put(t, 1 | 12 << 8, 2); /* the I/O APIC, id 0 */
-    put(t, 0, 2);
-    put(t, IOAPIC_BASE, 4);
-    put(t, 0, 4);
+    acpi_put(t, 1 | 12 << 8, 2); /* the I/O APIC, id 0 */
+    acpi_put(t, 0, 2);
+    acpi_put(t, IOAPIC_BASE, 4);
+    acpi_put(t, 0, 4);
     if (info->irq0_override)
         put_override(t, 0, 2, 0);
     for (unsigned i = 0; i < G_N_ELEMENTS(level_irqs); i++)
         put_override(t, level_irqs[i], level_irqs[i], ACTIVE_HIGH | LEVEL);
-    put(t, 4 | 6 << 8, 2); /* NMI: LINT1 of all */
-    put(t, 0xff, 1);
-    put(t, 0, 2);
-    put(t, 1, 1);
+    acpi_put(t, 4 | 6 << 8, 2); /* NMI: LINT1 of all */
+    acpi_put(t, 0xff, 1);
+    acpi_put(t, 0, 2);
+    acpi_put(t, 1, 1);
     if (x2apic) {
-        put(t, 10 | 12 << 8, 2);
-        put(t, 0, 2);
-        put(t, 0xffffffff, 4);
-        put(t, 1, 1);
-        put(t, 0, 3);
+        acpi_put(t, 10 | 12 << 8, 2);
+        acpi_put(t, 0, 2);
+        acpi_put(t, 0xffffffff, 4);
+        acpi_put(t, 1, 1);
+        acpi_put(t, 0, 3);
     }
-    end_table(t, at, loader);
+    acpi_end_table(t, at, loader);
     return at;
 }
 
 static uint32_t build_waet(GByteArray *t, GByteArray *loader)
 {
-    uint32_t at = begin_table(t, "WAET", 1);
+    uint32_t at = acpi_begin_table(t, "WAET", 1);
 
-    put(t, 1 << 1, 4); /* one read of the PM timer is enough */
-    end_table(t, at, loader);
+    acpi_put(t, 1 << 1, 4); /* one read of the PM timer is enough */
+    acpi_end_table(t, at, loader);
     return at;
 }
 
-static uint32_t build_root(const char *sig, unsigned size, const uint32_t *entries, unsigned n,
+uint32_t acpi_build_root(const char *sig, unsigned size, const uint32_t *entries, unsigned n,
                            GByteArray *t, GByteArray *loader)
 {
-    uint32_t at = begin_table(t, sig, 1);
+    uint32_t at = acpi_begin_table(t, sig, 1);
 
     for (unsigned i = 0; i < n; i++)
-        put_pointer(t, loader, entries[i], size);
-    end_table(t, at, loader);
+        acpi_put_pointer(t, loader, entries[i], size);
+    acpi_end_table(t, at, loader);
     return at;
 }
 
-static void build_rsdp(uint32_t rsdt, uint32_t xsdt, GByteArray *r, GByteArray *loader)
+void acpi_build_rsdp(uint32_t rsdt, uint32_t xsdt, GByteArray *r, GByteArray *loader)
 {
     g_byte_array_append(r, (const uint8_t *) "RSD PTR ", 8);
-    put(r, 0, 1);
+    acpi_put(r, 0, 1);
     g_byte_array_append(r, (const uint8_t *) "BANTAM", 6);
-    put(r, 2, 1);
-    put(r, rsdt, 4);
-    put(r, 36, 4);
-    put(r, xsdt, 8);
-    put(r, 0, 4);
+    acpi_put(r, 2, 1);
+    acpi_put(r, rsdt, 4);
+    acpi_put(r, 36, 4);
+    acpi_put(r, xsdt, 8);
+    acpi_put(r, 0, 4);
     loader_add_pointer(loader, ACPI_RSDP_FILE, ACPI_TABLES_FILE, 16, 4);
     loader_add_pointer(loader, ACPI_RSDP_FILE, ACPI_TABLES_FILE, 24, 8);
     loader_add_checksum(loader, ACPI_RSDP_FILE, 8, 0, 20);
@@ -422,12 +423,12 @@ void acpi_build(const struct acpi_info *info, GByteArray *tables, GByteArray *rs
     uint32_t facs = build_facs(tables);
     uint32_t dsdt = add_dsdt(info, tables, loader);
     entries[0] = build_fadt(info, facs, dsdt, tables, loader);
-    align(tables, 16);
+    acpi_align(tables, 16);
     entries[1] = tables->len;
     build_ssdt(info, tables, loader);
-    entries[2] = build_madt(info, tables, loader);
+    entries[2] = acpi_build_madt(info, tables, loader);
     entries[3] = build_waet(tables, loader);
-    uint32_t rsdt = build_root("RSDT", 4, entries, G_N_ELEMENTS(entries), tables, loader);
-    uint32_t xsdt = build_root("XSDT", 8, entries, G_N_ELEMENTS(entries), tables, loader);
-    build_rsdp(rsdt, xsdt, rsdp, loader);
+    uint32_t rsdt = acpi_build_root("RSDT", 4, entries, G_N_ELEMENTS(entries), tables, loader);
+    uint32_t xsdt = acpi_build_root("XSDT", 8, entries, G_N_ELEMENTS(entries), tables, loader);
+    acpi_build_rsdp(rsdt, xsdt, rsdp, loader);
 }

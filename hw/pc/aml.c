@@ -3,12 +3,12 @@
 
 enum {
     OP_ZERO = 0x00, OP_ONE = 0x01, OP_NAME = 0x08, OP_BYTE = 0x0a, OP_WORD = 0x0b, OP_DWORD = 0x0c,
-    OP_QWORD = 0x0e,
+    OP_QWORD = 0x0e, OP_STRING = 0x0d,
     OP_SCOPE = 0x10, OP_BUFFER = 0x11, OP_PACKAGE = 0x12, DUAL_NAME = 0x2e, MULTI_NAME = 0x2f,
     OP_EXT = 0x5b,
     EXT_DEVICE = 0x82, EXT_PROCESSOR = 0x83, OP_ONES = 0xff,
 };
-enum { RES_WORD = 0x88, RES_DWORD = 0x87, RES_QWORD = 0x8a, RES_IO = 0x47, RES_END = 0x79 };
+enum { RES_WORD = 0x88, RES_DWORD = 0x87, RES_QWORD = 0x8a, RES_IO = 0x47, RES_MEM32_FIXED = 0x86, RES_IRQ = 0x89, RES_END = 0x79 };
 enum { PRODUCER_MIN_MAX_FIXED = 0x0c, MEM_WRITE = 1, MEM_CACHEABLE = 2, IO_ENTIRE = 3 };
 
 static void put(GByteArray *out, uint64_t v, unsigned size)
@@ -56,6 +56,12 @@ void aml_int(GByteArray *out, uint64_t v)
     unsigned size = v <= 0xff ? 1 : v <= 0xffff ? 2 : v <= 0xffffffff ? 4 : 8;
     put(out, size == 1 ? OP_BYTE : size == 2 ? OP_WORD : size == 4 ? OP_DWORD : OP_QWORD, 1);
     put(out, v, size);
+}
+
+void aml_string(GByteArray *out, const char *s)
+{
+    put(out, OP_STRING, 1);
+    g_byte_array_append(out, (const uint8_t *) s, (guint) strlen(s) + 1);
 }
 
 void aml_name(GByteArray *out, const char *name)
@@ -175,6 +181,26 @@ void aml_res_dword_mem(GByteArray *out, bool cacheable, uint32_t min, uint32_t m
 void aml_res_qword_mem(GByteArray *out, bool cacheable, uint64_t min, uint64_t max)
 {
     res_range(out, RES_QWORD, 8, AML_RANGE_MEM, MEM_WRITE | (cacheable ? MEM_CACHEABLE : 0), min, max);
+}
+
+void aml_res_memory32(GByteArray *out, uint32_t base, uint32_t len)
+{
+    put(out, RES_MEM32_FIXED, 1);
+    put(out, 9, 2);
+    put(out, MEM_WRITE, 1);
+    put(out, base, 4);
+    put(out, len, 4);
+}
+
+void aml_res_interrupt(GByteArray *out, uint32_t gsi)
+{
+    enum { CONSUMER = 1, SHARED = 8 };
+
+    put(out, RES_IRQ, 1);
+    put(out, 6, 2);
+    put(out, CONSUMER | SHARED, 1);
+    put(out, 1, 1);
+    put(out, gsi, 4);
 }
 
 void aml_res_end(GByteArray *out)

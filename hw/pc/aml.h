@@ -10,6 +10,7 @@
 
 void aml_path(GByteArray *out, const char *path); /* a NameString: as a term, a reference */
 void aml_int(GByteArray *out, uint64_t v);        /* up to 32 bits in tables of revision 1 */
+void aml_string(GByteArray *out, const char *s);
 void aml_name(GByteArray *out, const char *name); /* Name (name, <the next term>) */
 /* Terms that hold others, made beforehand in `body`, which is freed. */
 void aml_scope(GByteArray *out, const char *path, GByteArray *body);
@@ -24,6 +25,8 @@ void aml_res_io(GByteArray *out, uint16_t min, uint16_t max, uint8_t align, uint
 void aml_res_word(GByteArray *out, unsigned type, uint16_t min, uint16_t max);
 void aml_res_dword_mem(GByteArray *out, bool cacheable, uint32_t min, uint32_t max);
 void aml_res_qword_mem(GByteArray *out, bool cacheable, uint64_t min, uint64_t max);
+void aml_res_memory32(GByteArray *out, uint32_t base, uint32_t len);
+void aml_res_interrupt(GByteArray *out, uint32_t gsi); /* level, active high, shared */
 void aml_res_end(GByteArray *out);
 
 #endif

@@ -11,6 +11,7 @@
 #include "hw/pc/fw_cfg.h"
 #include "hw/pc/i440fx.h"
 #include "hw/pc/i8042.h"
+#include "hw/pc/microvm.h"
 #include "hw/pc/pc_firmware.h"
 #include "hw/pc/pc_priv.h"
 #include "hw/pc/piix4_pm.h"
@@ -164,6 +165,11 @@ static void on_phase(void *opaque, enum vm_phase phase)
 {
     struct pc *pc = opaque;
 
+    if (pc->microvm) {
+        if (phase == PHASE_RESET)
+            microvm_reset(pc);
+        return;
+    }
     /* SeaBIOS looks for its resume code in the RAM behind the ROM, and leaves IDE as it finds it; so the
      * board keeps both through S3. */
     if (phase == PHASE_WAKEUP) {
@@ -189,6 +195,12 @@ struct pc *pc_create(struct vm *vm, const struct pc_config *cfg, const struct pc
     pc->notifier = (struct vm_notifier){ .fn = on_phase, .opaque = pc };
     vm_add_notifier(vm, &pc->notifier);
     wire_isa(pc);
+    if (cfg->is_microvm) {
+        if (microvm_create(pc, err))
+            return pc;
+        pc_free(pc);
+        return NULL;
+    }
     if (!add_chipset(pc, err) || !add_isa(pc, err) || !load_bios(pc, err) ||
         (cfg->vga && !strcmp(cfg->vga, "std") && !add(pc, &vga_class, err, "addr=02.0")) || !add_serial(pc, err) ||
         !add_drives(pc, err) || !pc_firmware_load_kernel(pc, err)) {
@@ -202,6 +214,8 @@ struct pc *pc_create(struct vm *vm, const struct pc_config *cfg, const struct pc
 
 bool pc_finish(struct pc *pc, GError **err)
 {
+    if (pc->microvm)
+        return microvm_finish(pc, err);
     pc_cmos_init(pc);
     return pc_firmware_tables(pc, err);
 }
@@ -211,6 +225,7 @@ void pc_free(struct pc *pc)
     if (!pc)
         return;
     vm_remove_notifier(pc->vm, &pc->notifier);
+    microvm_free(pc->microvm);
     boot_free(pc->kernel);
     g_free(pc);
 }

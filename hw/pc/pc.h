@@ -16,6 +16,8 @@ struct pc_irqchip { /* the kernel's interrupt controllers */
     int (*raise_status)(void *opaque, int gsi); /* see irq.h */
     /* How the first CPU enters at the reset that is going on; NULL: at the reset vector. */
     void (*set_boot_regs)(void *opaque, const struct boot_cpu_state *st);
+    /* From the next reset on, all inputs of the PICs are masked after a reset, as firmware leaves them.  May be NULL. */
+    void (*mask_pic)(void *opaque);
     void *opaque;
 };
 
@@ -68,6 +70,11 @@ struct pc_config {
     enum rtc_clock rtc_clock;
     bool rtc_slew;        /* driftfix=slew */
     bool pit_lost_tick_delay; /* false: ticks that were lost are discarded */
+
+    bool is_microvm;      /* -M microvm: no firmware, no PCI; see microvm.c */
+    struct pc_microvm {
+        bool pit, rtc, isa_serial, auto_kernel_cmdline;
+    } microvm;
 
     bool defaults;        /* not -nodefaults: serial, floppy controller's drive, CD-ROM, VGA */
     const char *vga;      /* "std", "none" */

@@ -5,8 +5,11 @@
 #include "hw/pc/pc.h"
 #include "vmm/boot/boot.h"
 
+struct microvm;
+
 struct pc {
     struct vm *vm;
+    struct microvm *microvm;   /* NULL: it is the PC */
     const struct pc_config *cfg;
     struct pc_irqchip chip;
     struct vm_notifier notifier;

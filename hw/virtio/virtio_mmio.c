@@ -174,11 +174,12 @@ static void legacy_write(struct virtio_mmio *s, uint64_t off, uint32_t val)
     }
 }
 
+/* GuestPageSize stays: Linux writes it before it resets the device. */
 static void reset_registers(struct virtio_mmio *s)
 {
     s->device_feature_select = s->driver_feature_select = 0;
     s->driver_feature[0] = s->driver_feature[1] = 0;
-    s->queue_select = s->page_size = 0;
+    s->queue_select = 0;
     update_irq(s);
 }
 
@@ -293,6 +294,7 @@ void virtio_mmio_reset(struct device *d)
     struct virtio_mmio *s = proxy_of(d);
 
     virtio_reset(s->v);
+    s->page_size = 0;
     reset_registers(s);
 }
 

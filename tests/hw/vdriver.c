@@ -342,22 +342,32 @@ struct vd *vd_probe(struct bench *b, const char *name, const char *props, unsign
 
 struct vd *vd_probe_class(struct bench *b, const struct device_class *cls, const char *props, unsigned flags)
 {
-    struct vd *d = g_new0(struct vd, 1);
+    bool bus = flags & VD_MMIO;
 
     g_assert_nonnull(cls);
-    *d = (struct vd){ .b = b, .flags = flags, .heap = HEAP };
-    if (!mmio(d)) {
-        bool bus = false;
-        for (unsigned i = 0; i < b->vm->buses->len; i++)
-            bus |= ((struct bus *) b->vm->buses->pdata[i])->cls == &pci_bus_class;
-        if (!bus)
-            bench_add(b, &i440fx_class, NULL);
-    }
+    for (unsigned i = 0; i < b->vm->buses->len; i++)
+        bus |= ((struct bus *) b->vm->buses->pdata[i])->cls == &pci_bus_class;
+    if (!bus)
+        bench_add(b, &i440fx_class, NULL);
+    if (flags & VD_MMIO)
+        bench_mmio_bus(b);
     if ((flags & VD_MSIX) && !b->accel)
         bench_accel(b, true);
-    if (mmio(d))
-        bench_mmio_bus(b);
-    d->dev = bench_add(b, cls, props);
+    return vd_attach(b, bench_add(b, cls, props), flags);
+}
+
+void vd_place(struct vd *d)
+{
+    place_bars(d);
+    if (d->flags & VD_MSIX)
+        enable_msix(d);
+}
+
+struct vd *vd_attach(struct bench *b, struct device *dev, unsigned flags)
+{
+    struct vd *d = g_new0(struct vd, 1);
+
+    *d = (struct vd){ .b = b, .flags = flags, .heap = HEAP, .dev = dev };
     if (mmio(d)) {
         const struct virtio_mmio *s = (struct virtio_mmio *) d->dev;
         d->v = s->v;
@@ -365,16 +375,16 @@ struct vd *vd_probe_class(struct bench *b, const struct device_class *cls, const
         d->config = d->common + 0x100;
         g_assert_cmphex(vd_common_read(d, 0, 4), ==, 0x74726976);
         g_assert_cmpuint(vd_common_read(d, 4, 4), ==, legacy(d) ? 1 : 2);
-    } else {
-        d->v = ((struct virtio_pci *) d->dev)->v;
-        d->pci = container_of(d->dev, struct pci_dev, dev);
-        place_bars(d);
-        if (legacy(d))
-            d->legacy_io = bar_address(d, 0);
-        find_capabilities(d);
-        if (flags & VD_MSIX)
-            enable_msix(d);
+        return d;
     }
+    d->v = ((struct virtio_pci *) d->dev)->v;
+    d->pci = container_of(d->dev, struct pci_dev, dev);
+    place_bars(d);
+    if (legacy(d))
+        d->legacy_io = bar_address(d, 0);
+    find_capabilities(d);
+    if (flags & VD_MSIX)
+        enable_msix(d);
     return d;
 }
 
@@ -385,13 +395,13 @@ void vd_start(struct vd *d, uint64_t want)
                     (d->flags & VD_INDIRECT ? BIT64(VIRTIO_F_INDIRECT_DESC) : 0) |
                     (d->flags & VD_IN_ORDER ? BIT64(VIRTIO_F_IN_ORDER) : 0);
 
+    if (mmio(d) && legacy(d)) /* as Linux does, before the reset */
+        vd_common_write(d, 0x28, PAGE, 4);
     vd_set_status(d, 0);
     g_assert_cmphex(vd_status(d), ==, 0);
     vd_set_status(d, VIRTIO_ACKNOWLEDGE);
     vd_set_status(d, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
     uint64_t mask = ((1ULL << 24) - 1) | (0x3fffULL << 50); /* the device's own */
-    if (mmio(d) && legacy(d))
-        vd_common_write(d, 0x28, PAGE, 4);
     vd_set_features(d, vd_offered(d) & ((want & mask) | ring));
     if (!legacy(d)) {
         g_assert_cmphex(d->features & ring, ==, ring);
@@ -578,6 +588,8 @@ static void *get_split(struct vd *d, struct vd_queue *q, uint32_t *len)
     if (len)
         *len = ld_le32(e + 4);
     q->used_idx++;
+    if (d->hostile && (id >= q->num || !q->token[id]))
+        return NULL;
     g_assert_cmpuint(id, <, q->num);
     g_assert_nonnull(q->token[id]);
     unsigned last = id;
@@ -600,6 +612,8 @@ static void *get_packed(struct vd *d, struct vd_queue *q, uint32_t *len)
         return NULL;
     if (len)
         *len = ld_le32(p + 8);
+    if (d->hostile && (id >= q->num || !q->token[id]))
+        return NULL;
     g_assert_cmpuint(id, <, q->num);
     g_assert_nonnull(q->token[id]);
     advance(q, &q->used_idx, &q->used_wrap, q->n_desc[id]);

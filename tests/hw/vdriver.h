@@ -57,11 +57,15 @@ struct vd {
     uint64_t heap;                /* next free guest address */
     struct vd_queue *q;
     unsigned n_queues;
+    bool hostile;                 /* the test writes to rings: what comes back may be anything */
 };
 
 struct vd *vd_new(struct bench *b, const char *cls, const char *props, unsigned flags);
 struct vd *vd_probe(struct bench *b, const char *cls, const char *props, unsigned flags);
 struct vd *vd_probe_class(struct bench *b, const struct device_class *cls, const char *props, unsigned flags);
+/* For a device that was made by others: finds out how to reach it. */
+void vd_place(struct vd *d); /* PCI: BARs, command register and MSI-X, as after a reset */
+struct vd *vd_attach(struct bench *b, struct device *dev, unsigned flags);
 /* The driver's part of initialization; takes the device's features that are in `want` and the ring's of vd->flags. */
 void vd_start(struct vd *d, uint64_t want);
 void vd_free(struct vd *d); /* the driver, not the device */

@@ -273,7 +273,16 @@ static void test_machine(void)
     bad("-M q35", "-machine: 'q35' is not built; use 'pc' (i440FX), which runs the same guests");
     bad("-M pc-q35-7.2",
         "-machine: 'pc-q35-7.2' is not built; use 'pc' (i440FX), which runs the same guests");
-    bad("-M microvm", "-machine: 'microvm' is not built; use 'pc'");
+    bad("-M isapc", "-machine: 'isapc' is not built; use 'pc'");
+    bad("-M microvm", "-machine: microvm has no firmware: add -kernel FILE");
+    bad("-M microvm,pic=off -kernel k", "-machine: pic=off: the interrupt controllers are KVM's; leave it out");
+    bad("-M microvm -kernel k -hda x", "drive 'ide0-hd0': microvm has no IDE and no floppy controller; use if=none and "
+        "-device virtio-blk-device,drive=ide0-hd0");
+    bad("-M pc,pit=off", "-machine: pit=off: this chip is part of the PC; it is microvm that can do without");
+    good(&o, "-M microvm,rtc=off,pit=off -kernel k");
+    g_assert_true(o.pc.is_microvm && o.pc.microvm.isa_serial && !o.pc.microvm.rtc && !o.pc.microvm.pit);
+    g_assert_cmpstr(o.pc.vga, ==, "none");
+    options_free(&o);
     bad("-M virt", "-machine: there is no machine 'virt'; use 'pc'");
     bad("-M pcc", "-machine: there is no machine 'pcc' (did you mean 'pc'?); use 'pc'");
     bad("-M pc,usb=on", "-machine: usb=on: there is no USB controller");

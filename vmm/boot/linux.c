@@ -7,7 +7,7 @@
 
 /* Offsets in the zero page (and, from 1f1h to 26ch, in the set-up sector) */
 enum {
-    SCREEN_INFO = 0x000, RSDP_ADDR = 0x070, E820_ENTRIES = 0x1e8, SETUP_SECTS = 0x1f1, SYSSIZE = 0x1f4,
+    SCREEN_INFO = 0x000, SETUP_DATA = 0x250, RSDP_ADDR = 0x070, E820_ENTRIES = 0x1e8, SETUP_SECTS = 0x1f1, SYSSIZE = 0x1f4,
     BOOT_FLAG = 0x1fe,
     JUMP_LEN = 0x201, HEADER = 0x202, VERSION = 0x206, TYPE_OF_LOADER = 0x210, LOADFLAGS = 0x211, CODE32_START = 0x214,
     RAMDISK_IMAGE = 0x218, RAMDISK_SIZE = 0x21c, HEAP_END_PTR = 0x224, CMD_LINE_PTR = 0x228, INITRD_ADDR_MAX = 0x22c,
@@ -64,6 +64,7 @@ bool linux_place(struct boot_image *img, struct ram *ram, const struct boot_fact
     st_le32(zp + RAMDISK_IMAGE, (uint32_t) img->initrd_gpa);
     st_le32(zp + RAMDISK_SIZE, (uint32_t) img->initrd_len);
     st_le64(zp + RSDP_ADDR, facts->rsdp);
+    st_le64(zp + SETUP_DATA, facts->setup_data);
     put_screen_info(zp, facts->vga_text);
     zp[E820_ENTRIES] = (uint8_t) n;
     for (unsigned i = 0; i < n; i++) {

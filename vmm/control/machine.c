@@ -65,7 +65,7 @@ static bool create_board(struct machine *m, GError **err)
     m->kvm = kvm_new(m->vm, &kc, err);
     if (!m->kvm)
         return false;
-    const struct pc_irqchip chip = { kvm_set_gsi, kvm_raise_status, set_boot_regs, m->kvm };
+    const struct pc_irqchip chip = { kvm_set_gsi, kvm_raise_status, set_boot_regs, kvm_mask_pic, m->kvm };
     m->pc = pc_create(m->vm, cfg, &chip, err);
     return m->pc && options_create_devices(m->opts, m->vm, err) && pc_finish(m->pc, err);
 }

@@ -246,7 +246,9 @@ bool devices_finish(struct options *o, GError **err)
     o->pc.vga = o->state->vga ? o->state->vga : "std";
     bool other = options_has_device(o, "VGA") || options_has_device(o, "bochs-display") ||
                  options_has_device(o, "isa-vga");
-    if (!o->state->vga && (!o->pc.defaults || other))
+    if (o->pc.is_microvm && o->state->vga && strcmp(o->state->vga, "none") != 0)
+        return fail(err, "-vga: microvm has no PCI and no display card; leave it out");
+    if (!o->state->vga && (!o->pc.defaults || other || o->pc.is_microvm))
         o->pc.vga = "none";
     return true;
 }

@@ -195,7 +195,7 @@ static bool default_wanted(const struct options *o, const char *const *instead)
     for (; *instead; instead++)
         if (options_has_device(o, *instead))
             return false;
-    return o->pc.defaults;
+    return o->pc.defaults && !o->pc.is_microvm;
 }
 
 static void add_default(struct options *o, int interface, int media, uint32_t index)
@@ -239,6 +239,9 @@ bool drives_finish(struct options *o, GError **err)
             return fail(err, "drive '%s': if=virtio is not built yet; use if=ide", c->id);
         if (!c->file && c->media == MEDIA_DISK && c->interface == DRIVE_IDE)
             return fail(err, "drive '%s': a hard disk needs an image: file=...", c->id);
+        if (o->pc.is_microvm && (c->interface == DRIVE_IDE || c->interface == DRIVE_FLOPPY))
+            return fail(err, "drive '%s': microvm has no IDE and no floppy controller; use if=none and "
+                             "-device virtio-blk-device,drive=%s", c->id, c->id);
         c->snapshot |= o->state->snapshot && c->media == MEDIA_DISK && c->file && !c->read_only;
         if (c->interface == DRIVE_IDE) {
             o->pc.has_ide[c->index] = true;

@@ -25,7 +25,7 @@ const struct prop mem_props[] = {
 };
 
 const struct prop machine_props[] = {
-    PROP_STR(struct machine_opts, type, NULL, .desc = "pc"),
+    PROP_STR(struct machine_opts, type, NULL, .desc = "pc or microvm"),
     PROP_STR(struct machine_opts, accel, NULL, .desc = "kvm"),
     PROP_STR(struct machine_opts, kernel_irqchip, NULL, .name = "kernel-irqchip", .desc = "on"),
     PROP_STR(struct machine_opts, memory_backend, NULL, .name = "memory-backend",
@@ -43,6 +43,15 @@ const struct prop machine_props[] = {
     PROP_ONOFFAUTO(struct machine_opts, acpi, OOA_AUTO, .desc = "ACPI tables"),
     PROP_ONOFFAUTO(struct machine_opts, smm, OOA_AUTO, .desc = "system management mode: off"),
     PROP_ONOFFAUTO(struct machine_opts, vmport, OOA_AUTO, .desc = "VMware I/O port: off"),
+    PROP_ONOFFAUTO(struct machine_opts, pit, OOA_AUTO, .desc = "microvm: interval timer"),
+    PROP_ONOFFAUTO(struct machine_opts, pic, OOA_AUTO, .desc = "microvm: on, as it is KVM's"),
+    PROP_ONOFFAUTO(struct machine_opts, rtc, OOA_AUTO, .desc = "microvm: clock in CMOS"),
+    PROP_ONOFFAUTO(struct machine_opts, isa_serial, OOA_AUTO, .name = "isa-serial", .desc = "microvm: serial port"),
+    PROP_ONOFFAUTO(struct machine_opts, ioapic2, OOA_AUTO, .desc = "microvm: off"),
+    PROP_ONOFFAUTO(struct machine_opts, pcie, OOA_AUTO, .desc = "microvm: off"),
+    PROP_BOOL(struct machine_opts, auto_kernel_cmdline, false, .name = "auto-kernel-cmdline",
+              .desc = "microvm: name the virtio devices on the kernel's command line"),
+    PROP_BOOL(struct machine_opts, option_roms, false, .name = "x-option-roms", .desc = "microvm: off"),
     PROP_STR(struct machine_opts, kernel, NULL, .desc = "as -kernel"),
     PROP_STR(struct machine_opts, initrd, NULL, .desc = "as -initrd"),
     PROP_STR(struct machine_opts, append, NULL, .desc = "as -append"),
@@ -64,7 +73,6 @@ const struct refused_key machine_refused[] = {
     { "aes-key-wrap", "on|off", "takes on or off" },
     { "dea-key-wrap", "on|off", "takes on or off" },
     { "i8042", "on", "the keyboard controller can't be left out" },
-    { "pit", "on", "the timer can't be left out" },
     { "smbus", "on", "the SMBus controller can't be left out" },
     { "sata", "off", "this board has IDE" },
     { "x-south-bridge", "PIIX3", "the south bridge is PIIX3" },
@@ -127,7 +135,8 @@ const struct prop msg_props[] = {
 
 static const char machine_help[] =
     "Machines for -machine:\n"
-    "pc                   Standard PC (i440FX + PIIX3), the default; also pc-i440fx-*: all the same board\n";
+    "pc                   Standard PC (i440FX + PIIX3), the default; also pc-i440fx-*: all the same board\n"
+    "microvm              virtio over MMIO, no firmware and no PCI; needs -kernel\n";
 
 bool opt_machine(struct options *o, const struct option *opt, const char *arg, GError **err)
 {
@@ -140,15 +149,15 @@ bool opt_machine(struct options *o, const struct option *opt, const char *arg, G
 
 static bool check_type(const char *type, GError **err)
 {
-    static const char *const names[] = { "pc", NULL };
+    static const char *const names[] = { "pc", "microvm", NULL };
 
-    if (!strcmp(type, "pc"))
+    if (!strcmp(type, "pc") || !strcmp(type, "microvm"))
         return true;
     if (g_str_has_prefix(type, "pc-i440fx-") && g_ascii_isdigit(type[10]))
         return true;
     if (!strcmp(type, "q35") || g_str_has_prefix(type, "pc-q35-"))
         return fail(err, "-machine: '%s' is not built; use 'pc' (i440FX), which runs the same guests", type);
-    if (!strcmp(type, "microvm") || !strcmp(type, "isapc") || !strcmp(type, "none"))
+    if (!strcmp(type, "isapc") || !strcmp(type, "none"))
         return fail(err, "-machine: '%s' is not built; use 'pc'", type);
     char *hint = nearest_hint(type, names);
     fail(err, "-machine: there is no machine '%s'%s; use 'pc'", type, hint);
@@ -543,6 +552,41 @@ static bool kernel_finish(struct options *o, GError **err)
     return true;
 }
 
+static bool microvm_finish_options(struct options *o, GError **err)
+{
+    const struct machine_opts *m = &o->state->machine;
+
+    if (m->pic == OOA_OFF)
+        return fail(err, "-machine: pic=off: the interrupt controllers are KVM's; leave it out");
+    if (m->ioapic2 == OOA_ON)
+        return fail(err, "-machine: ioapic2=on: one I/O APIC has room for all devices; leave it out");
+    if (m->pcie == OOA_ON)
+        return fail(err, "-machine: pcie=on: microvm has no PCI; use -machine pc");
+    if (m->option_roms)
+        return fail(err, "-machine: x-option-roms=on: microvm has no firmware; leave it out");
+    if (!o->kernel)
+        return fail(err, "-machine: microvm has no firmware: add -kernel FILE");
+    if (o->state->bios || m->firmware)
+        return fail(err, "-machine: microvm has no firmware: leave out -bios");
+    o->pc.is_microvm = true;
+    o->pc.microvm = (struct pc_microvm){ m->pit != OOA_OFF, m->rtc != OOA_OFF, m->isa_serial != OOA_OFF,
+                                         m->auto_kernel_cmdline };
+    return true;
+}
+
+/* What only microvm can do without. */
+static bool pc_finish_options(const struct options *o, GError **err)
+{
+    const struct machine_opts *m = &o->state->machine;
+
+    if (m->pit == OOA_OFF || m->pic == OOA_OFF || m->rtc == OOA_OFF || m->isa_serial == OOA_OFF)
+        return fail(err, "-machine: %s=off: this chip is part of the PC; it is microvm that can do without",
+                    m->pit == OOA_OFF ? "pit" : m->pic == OOA_OFF ? "pic" : m->rtc == OOA_OFF ? "rtc" : "isa-serial");
+    if (m->ioapic2 == OOA_ON || m->pcie == OOA_ON || m->auto_kernel_cmdline || m->option_roms)
+        return fail(err, "-machine: ioapic2, pcie, auto-kernel-cmdline and x-option-roms belong to microvm");
+    return true;
+}
+
 bool machine_finish(struct options *o, GError **err)
 {
     struct opt_state *st = o->state;
@@ -574,5 +618,6 @@ bool machine_finish(struct options *o, GError **err)
     o->nographic |= !m->graphics;
     o->pc.pit_lost_tick_delay &= !o->no_pit_reinjection;
     return memory_size(o, err) && smp_topology(o, err) && memory_source(o, err) && rtc_finish(o, err) &&
-           boot_finish(o, err) && action_finish(o, err) && kernel_finish(o, err);
+           boot_finish(o, err) && action_finish(o, err) && kernel_finish(o, err) &&
+           (m->type && !strcmp(m->type, "microvm") ? microvm_finish_options(o, err) : pc_finish_options(o, err));
 }

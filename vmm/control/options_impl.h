@@ -38,6 +38,8 @@ struct machine_opts {
     bool dump_guest_core, mem_merge, hpet, graphics, fd_bootchk;
     int acpi, smm, vmport; /* enum on_off_auto */
     char *max_ram_below_4g;
+    int pic, pit, rtc, isa_serial, ioapic2, pcie; /* enum on_off_auto; microvm's but for pit */
+    bool auto_kernel_cmdline, option_roms;
 };
 struct name_opts {
     char *guest, *process;

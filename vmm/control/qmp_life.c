@@ -143,19 +143,28 @@ QMP_COMMAND(qmp_query_target)
     return true;
 }
 
-QMP_COMMAND(qmp_query_machines)
+static void add_machine(JsonArray *a, const char *name, bool is_default)
 {
-    UNUSED;
-    JsonArray *a = json_array_new();
     JsonObject *o = json_object_new();
+
     json_object_set_boolean_member(o, "hotpluggable-cpus", FALSE);
-    json_object_set_string_member(o, "name", "pc");
+    json_object_set_string_member(o, "name", name);
     json_object_set_boolean_member(o, "numa-mem-supported", FALSE);
-    json_object_set_boolean_member(o, "is-default", TRUE);
+    if (is_default)
+        json_object_set_boolean_member(o, "is-default", TRUE);
     json_object_set_int_member(o, "cpu-max", PC_MAX_CPUS);
     json_object_set_boolean_member(o, "deprecated", FALSE);
     json_object_set_boolean_member(o, "acpi", TRUE);
     json_array_add_object_element(a, o);
+}
+
+QMP_COMMAND(qmp_query_machines)
+{
+    UNUSED;
+    JsonArray *a = json_array_new();
+
+    add_machine(a, "pc", true);
+    add_machine(a, "microvm", false);
     *ret = qmp_array(a);
     return true;
 }

@@ -106,6 +106,15 @@ static void push_lines(struct kvm *k)
     }
 }
 
+void kvm_mask_pic(void *opaque)
+{
+    struct kvm *k = opaque;
+
+    for (unsigned i = 0; i < 2; i++) /* KVM_IRQCHIP_PIC_MASTER, _PIC_SLAVE */
+        k->chip_fresh[i].chip.pic.imr = 0xff;
+    k->touched = true;
+}
+
 void kvm_irqchip_reset(struct kvm *k)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(k->chip_fresh); i++)

@@ -50,6 +50,7 @@ void kvm_set_boot_regs(struct kvm *k, const struct boot_cpu_state *st);
  * IOAPIC only. */
 void kvm_set_gsi(void *opaque, int gsi, int level);
 int kvm_raise_status(void *opaque, int gsi);
+void kvm_mask_pic(void *opaque); /* see struct pc_irqchip */
 /* Send a message-signalled interrupt now: > 0 delivered, 0 blocked by the guest, < 0 failed. */
 int kvm_msi_send(struct kvm *k, uint64_t addr, uint32_t data);
 /* A GSI that stands for a message, for irqfds; -1: there are none left. */
