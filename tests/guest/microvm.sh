@@ -4,6 +4,7 @@
 # shellcheck disable=SC1091
 . "$(dirname "$0")/../lib/guest.sh"
 need_kernels --i386
+# shellcheck disable=SC2034
 GUEST_MODS="virtio_mmio= virtio-rng= button= evdev="
 guest_cpio "$W/g.cpio" || skip_all "no initramfs"
 guest_cpio "$W/g32.cpio" -a i386 || skip_all "no initramfs for i386"

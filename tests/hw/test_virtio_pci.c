@@ -177,7 +177,8 @@ static void test_pci_cfg(void)
     set_cfg(d, at + 12, 2, 4);
     g_assert_cmphex(cfg(d, at + 16, 2), ==, 1);
     static const struct { uint32_t bar, off, len; } odd[] = {
-        { 4, 0x4000, 4 }, { 4, 0xfffffffc, 4 }, { 4, 0, 3 }, { 4, 0, 0 }, { 4, 0, 0xffffffff }, { 4, 1, 2 }, { 1, 0, 4 },
+        { 4, 0x4000, 4 }, { 4, 0xfffffffc, 4 }, { 4, 0, 3 }, { 4, 0, 0 }, { 4, 0, 0xffffffff }, { 4, 1, 2 },
+        { 1, 0, 4 },
         { 255, 0, 4 }, { 4, 0x3ffe, 4 },
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(odd); i++) {
@@ -346,7 +347,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         unsigned flags;
-    } ways[] = { { "modern", 0 }, { "legacy", VD_LEGACY }, { "msix", VD_MSIX }, { "msix-legacy", VD_MSIX | VD_LEGACY } };
+    } ways[] = { { "modern", 0 }, { "legacy", VD_LEGACY }, { "msix", VD_MSIX },
+                 { "msix-legacy", VD_MSIX | VD_LEGACY } };
 
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++)

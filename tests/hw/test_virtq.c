@@ -1,7 +1,7 @@
 /* tests/hw/test_virtq.c - queues: what drivers may do, and what hostile ones try.
  *
- * Every rule is tried on split and packed rings; what breaks the device must show as NEEDS_RESET, touch no memory, and
- * end with a reset. */
+ * Every rule is tried on split and packed rings; what breaks the device must show as NEEDS_RESET, touch no
+ * memory, and end with a reset. */
 #include "tests/hw/vdriver.h"
 #include "tests/hw/vtest.h"
 #include "vmm/core/eventfd.h"
@@ -93,7 +93,8 @@ static void test_order(gconstpointer data)
     for (int round = 0; round < 50; round++) {
         f.t->hold = true;
         for (int i = 0; i < VTEST_SMALL; i++)
-            g_assert_true(vd_add(f.d, 0, &(struct vd_sg){ f.buf + 512 * (unsigned) i, 1 + (unsigned) i }, 0, 1, &token[i]));
+            g_assert_true(vd_add(f.d, 0, &(struct vd_sg){ f.buf + 512 * (unsigned) i, 1 + (unsigned) i }, 0, 1,
+                                 &token[i]));
         g_assert_false(vd_add(f.d, 0, &(struct vd_sg){ f.buf, 1 }, 0, 1, &token[0]));
         vd_kick(f.d, 0);
         bench_run(f.b);
@@ -164,7 +165,8 @@ static void test_pieces(gconstpointer data)
 static void test_trim(gconstpointer data)
 {
     struct fix f = setup(GPOINTER_TO_UINT(data));
-    struct vd_sg sg[5] = { { f.buf, 10 }, { f.buf + 100, 20 }, { f.buf + 200, 12 }, { f.buf + 300, 40 }, { f.buf + 400, 1 } };
+    struct vd_sg sg[5] = { { f.buf, 10 }, { f.buf + 100, 20 }, { f.buf + 200, 12 }, { f.buf + 300, 40 },
+                           { f.buf + 400, 1 } };
     void *at;
     int token;
 
@@ -177,14 +179,16 @@ static void test_trim(gconstpointer data)
     g_assert_true(virtq_trim_out(b, 16));
     g_assert_true(b->out_num == 1 && b->out_len == 14 && b->iov[0].iov_base == vd_ptr(f.d, f.buf + 106));
     g_assert_true(virtq_trim_out(b, 14) && b->out_num == 0 && !virtq_trim_out(b, 1));
-    g_assert_true(virtq_trim_in_tail(b, 1, &at) && at == vd_ptr(f.d, f.buf + 400) && b->in_num == 2 && b->in_len == 52);
+    g_assert_true(virtq_trim_in_tail(b, 1, &at) && at == vd_ptr(f.d, f.buf + 400) && b->in_num == 2 &&
+                  b->in_len == 52);
     g_assert_true(virtq_trim_in(b, 12) && b->in_num == 1 && b->in_len == 40);
     g_assert_false(virtq_trim_in_tail(b, 41, &at));
     g_assert_true(virtq_trim_in_tail(b, 8, &at) && at == vd_ptr(f.d, f.buf + 332));
     ram_block_test_clear(&f.b->vm->ram.block, DIRTY_SNAPSHOT, 0, RAM);
     virtq_push(b, 53);
     g_assert_true(ram_block_test_clear(&f.b->vm->ram.block, DIRTY_SNAPSHOT, f.buf, 4096));
-    g_assert_true(ram_block_test_clear(&f.b->vm->ram.block, DIRTY_SNAPSHOT, packed(&f) ? f.d->q[0].desc : f.d->q[0].used, 64));
+    uint64_t ring = packed(&f) ? f.d->q[0].desc : f.d->q[0].used;
+    g_assert_true(ram_block_test_clear(&f.b->vm->ram.block, DIRTY_SNAPSHOT, ring, 64));
     g_assert_false(ram_block_test_clear(&f.b->vm->ram.block, DIRTY_SNAPSHOT, f.buf + 4096, 4096));
     f.t->n_held = 0;
     g_assert_true(vd_get(f.d, 0, NULL) == &token);
@@ -449,10 +453,14 @@ static void test_geometry(gconstpointer data)
         const char *what;
         uint64_t desc, avail, used;
     } bad[] = {
-        { "descriptors beyond RAM", RAM, 0x100000, 0x102000 }, { "descriptors over the end", RAM - 64, 0x100000, 0x102000 },
-        { "descriptors unaligned", 0x100008, 0x101000, 0x102000 }, { "driver area beyond RAM", 0x100000, RAM - 2, 0x102000 },
-        { "driver area unaligned", 0x100000, 0x101001, 0x102000 }, { "device area unaligned", 0x100000, 0x101000, 0x102002 },
-        { "device area beyond", 0x100000, 0x101000, UINT64_MAX - 3 }, { "device area in a BAR", 0x100000, 0x101000, 0xe0000000 },
+        { "descriptors beyond RAM", RAM, 0x100000, 0x102000 },
+        { "descriptors over the end", RAM - 64, 0x100000, 0x102000 },
+        { "descriptors unaligned", 0x100008, 0x101000, 0x102000 },
+        { "driver area beyond RAM", 0x100000, RAM - 2, 0x102000 },
+        { "driver area unaligned", 0x100000, 0x101001, 0x102000 },
+        { "device area unaligned", 0x100000, 0x101000, 0x102002 },
+        { "device area beyond", 0x100000, 0x101000, UINT64_MAX - 3 },
+        { "device area in a BAR", 0x100000, 0x101000, 0xe0000000 },
     };
 
     for (unsigned i = 0; i < G_N_ELEMENTS(sizes); i++) {
@@ -555,7 +563,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         void (*fn)(gconstpointer);
-    } tests[] = { { "order", test_order }, { "pieces", test_pieces }, { "trim", test_trim }, { "batch", test_batch },
+    } tests[] = { { "order", test_order }, { "pieces", test_pieces }, { "trim", test_trim },
+                  { "batch", test_batch },
                   { "suppression", test_suppression }, { "descriptors", test_descriptors }, { "loops", test_loops },
                   { "indirect", test_indirect }, { "index", test_index }, { "geometry", test_geometry },
                   { "life", test_life } };

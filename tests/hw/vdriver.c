@@ -81,7 +81,8 @@ static void find_capabilities(struct vd *d)
         unsigned id = pci_config_read(p->pci, p->devfn, at, 1);
         if (id != 9)
             continue;
-        unsigned type = pci_config_read(p->pci, p->devfn, at + 3, 1), bar = pci_config_read(p->pci, p->devfn, at + 4, 1);
+        unsigned type = pci_config_read(p->pci, p->devfn, at + 3, 1),
+                 bar = pci_config_read(p->pci, p->devfn, at + 4, 1);
         if (type == 5)
             continue;
         uint64_t addr = bar_address(d, bar) + pci_config_read(p->pci, p->devfn, at + 8, 4);
@@ -450,7 +451,8 @@ static bool has(const struct vd *d, unsigned bit)
 }
 
 /* Fill the indirect table of buffer `id`. */
-static void fill_table(struct vd *d, struct vd_queue *q, unsigned id, const struct vd_sg *sg, unsigned n_out, unsigned n)
+static void fill_table(struct vd *d, struct vd_queue *q, unsigned id, const struct vd_sg *sg, unsigned n_out,
+                       unsigned n)
 {
     uint64_t table = q->tables + (uint64_t) id * VD_MAX_SG * 16;
     bool packed = has(d, VIRTIO_F_RING_PACKED);
@@ -464,7 +466,8 @@ static void fill_table(struct vd *d, struct vd_queue *q, unsigned id, const stru
     }
 }
 
-static bool add_split(struct vd *d, struct vd_queue *q, const struct vd_sg *sg, unsigned n_out, unsigned n, void *token)
+static bool add_split(struct vd *d, struct vd_queue *q, const struct vd_sg *sg, unsigned n_out, unsigned n,
+                      void *token)
 {
     bool indirect = has(d, VIRTIO_F_INDIRECT_DESC) && n > 1;
     unsigned need = indirect ? 1 : n, head = q->free_head, at = head;
@@ -504,7 +507,8 @@ static void advance(const struct vd_queue *q, uint16_t *at, bool *wrap, unsigned
     *at = (uint16_t) to;
 }
 
-static bool add_packed(struct vd *d, struct vd_queue *q, const struct vd_sg *sg, unsigned n_out, unsigned n, void *token)
+static bool add_packed(struct vd *d, struct vd_queue *q, const struct vd_sg *sg, unsigned n_out, unsigned n,
+                       void *token)
 {
     bool indirect = has(d, VIRTIO_F_INDIRECT_DESC) && n > 1;
     unsigned need = indirect ? 1 : n, id = q->free_head;
@@ -524,7 +528,8 @@ static bool add_packed(struct vd *d, struct vd_queue *q, const struct vd_sg *sg,
             f |= F_INDIRECT;
         else
             f |= (i >= n_out ? F_WRITE : 0) | (i + 1 < need ? F_NEXT : 0);
-        uint64_t at = q->desc + 16 * q->avail_idx, addr = indirect ? q->tables + (uint64_t) id * VD_MAX_SG * 16 : sg[i].gpa;
+        uint64_t at = q->desc + 16 * q->avail_idx,
+            addr = indirect ? q->tables + (uint64_t) id * VD_MAX_SG * 16 : sg[i].gpa;
         uint16_t keep = get16(d, at + 14);
         put_desc(d, at, addr, indirect ? 16 * n : sg[i].len, (uint16_t) id, i ? f : keep);
         if (!i)
