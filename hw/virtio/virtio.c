@@ -332,6 +332,7 @@ void virtio_notified(struct virtio_dev *v, unsigned queue)
         guest_error(v->dev, "notification of queue %u of %u", queue, v->n_queues);
         return;
     }
+    TRACE(v->dev, "notified of queue %u by a register", queue);
     /* 3.1.2: legacy drivers may use the device before they say that they are ready */
     if (!v->started && (v->status & VIRTIO_DRIVER) && !virtio_has(v, VIRTIO_F_VERSION_1) && v->q[queue].pfn)
         start(v);

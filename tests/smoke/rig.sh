@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../lib/guest.sh"
 need mkfs.ext4 xorriso
 need_kernels
+GUEST_MODS="$GUEST_MODS virtio_pci= virtio_mmio= virtio-rng="
 guest_cpio "$W/g.cpio" || skip_all "no initramfs"
 cp "$K64" "$W/vmlinux"
 truncate -s 16M "$W/disk.img"
@@ -12,11 +13,11 @@ for i in 1 2 3; do head -c $((i * 70000 + 1)) /dev/urandom >"$TMP/cd/file$i"; do
 (cd "$TMP/cd" && md5sum file* >md5s)
 xorriso -as mkisofs -quiet -r -J -o "$W/cd.iso" "$TMP/cd" 2>"$TMP/iso.log" || skip_all "xorriso: $(tail -n 1 "$TMP/iso.log")"
 head -c 1474560 /dev/urandom >"$W/floppy.img"
-{ echo "APPEND='$APPEND t=cpus:2,disk:sda,cd,floppy:64,devices:2,ata_clean,drm'"; echo "X='${GUEST_X:-}'"; } >"$W/vars"
+{ echo "APPEND='$APPEND t=cpus:2,disk:sda,cd,floppy:64,devices:2,ata_clean,drm,rng:vm'"; echo "X='${GUEST_X:-}'"; } >"$W/vars"
 where_kvm_is_real 130 <<'S'
 . ./vars
 boot smoke 150 -m 256 -smp 2 -vga std -no-reboot -kernel vmlinux -initrd g.cpio -append "$APPEND $X" -serial file:second \
-    -drive file=disk.img,format=raw -cdrom cd.iso -fda floppy.img
+    -drive file=disk.img,format=raw -cdrom cd.iso -fda floppy.img -device virtio-rng-pci
 S
 booted smoke
 results smoke
