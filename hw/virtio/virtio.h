@@ -213,7 +213,8 @@ bool virtq_notify_on(struct virtq *q);
 /* Copy out of what the driver wrote, or into what it reads, from byte `skip` on; returns how many bytes fitted. */
 size_t virtq_out(const struct virtq_buf *buf, size_t skip, void *to, size_t len);
 size_t virtq_in(const struct virtq_buf *buf, size_t skip, const void *from, size_t len);
-/* Only these change a buffer's iov.  Take `len` bytes (of a header) off the front of the out part or the in part.  False: it is shorter. */
+/* Only these change a buffer's iov.  Take `len` bytes (of a header) off the front of the out part or the in part.
+ * False: it is shorter. */
 bool virtq_trim_out(struct virtq_buf *buf, size_t len);
 bool virtq_trim_in(struct virtq_buf *buf, size_t len);
 /* Take the last `len` bytes (a status byte) off the in part; *at is where they are when they lie in one piece.  False:

@@ -49,13 +49,14 @@ extern const struct bus_class virtio_mmio_bus_class;
 void virtio_mmio_bus_init(struct virtio_mmio_bus *b, struct vm *vm, uint64_t base, unsigned n);
 void virtio_mmio_bus_clear(struct virtio_mmio_bus *b);
 
-#define VIRTIO_MMIO_CLASS(sym, nm, T, dev_, vc, props_, state_, text)                                                \
-    static const struct virtio_mmio_info sym##_device_info = { .cls = (vc), .dev_offset = offsetof(T, dev_) };       \
-    const struct device_class sym##_device_class = {                                                                 \
-        .name = nm "-device", .desc = "virtio " text " (MMIO)", .version = 1, .size = sizeof(T),                     \
-        .bus = &virtio_mmio_bus_class, .bus_info = &sym##_device_info, .props = (props_), .state = (state_),         \
-        .realize = virtio_mmio_realize, .unrealize = virtio_mmio_unrealize, .reset = virtio_mmio_reset,              \
-        .post_load = virtio_mmio_post_load, .pre_save = virtio_mmio_pre_save, .describe = virtio_mmio_describe,      \
+#define VIRTIO_MMIO_CLASS(sym, nm, T, dev_, vc, props_, state_, text)                                               \
+    static const struct virtio_mmio_info sym##_device_info = { .cls = (vc), .dev_offset = offsetof(T, dev_) };      \
+    const struct device_class sym##_device_class = {                                                                \
+        .name = nm "-device", .family = "virtio-mmio", .desc = "virtio " text " (MMIO)",                            \
+        .version = 1, .size = sizeof(T),                                                                            \
+        .bus = &virtio_mmio_bus_class, .bus_info = &sym##_device_info, .props = (props_), .state = (state_),        \
+        .realize = virtio_mmio_realize, .unrealize = virtio_mmio_unrealize, .reset = virtio_mmio_reset,             \
+        .post_load = virtio_mmio_post_load, .pre_save = virtio_mmio_pre_save, .describe = virtio_mmio_describe,     \
     }
 
 bool virtio_mmio_realize(struct device *d, GError **err);

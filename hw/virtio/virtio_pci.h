@@ -57,9 +57,9 @@ struct virtio_pci {
              .desc = "MSI-X vectors; 0: none (default: one for each queue, and one)")
 
 #define VIRTIO_PCI_STATE(T, P) \
-    STATE_STRUCT(T, P.msix, msix_state), STATE_HOST(T, P.v), STATE_HOST(T, P.legacy), STATE_HOST(T, P.modern),       \
-    STATE_U32(T, P.device_feature_select), STATE_U32(T, P.driver_feature_select), STATE_ARRAY(T, P.driver_feature),  \
-    STATE_U16(T, P.queue_select), STATE_U16(T, P.config_msix_vector), STATE_HOST(T, P.is_legacy),                    \
+    STATE_STRUCT(T, P.msix, msix_state), STATE_HOST(T, P.v), STATE_HOST(T, P.legacy), STATE_HOST(T, P.modern),      \
+    STATE_U32(T, P.device_feature_select), STATE_U32(T, P.driver_feature_select), STATE_ARRAY(T, P.driver_feature), \
+    STATE_U16(T, P.queue_select), STATE_U16(T, P.config_msix_vector), STATE_HOST(T, P.is_legacy),                   \
     STATE_HOST(T, P.is_modern), STATE_HOST(T, P.cfg_cap), STATE_HOST(T, P.intx_fd), STATE_HOST(T, P.intx_watch)
 
 #define VIRTIO_PCI_CLASS_(sym, nm, al, T, dev, vc, dev_id, cc, props_, state_, text, kind_)                         \
@@ -68,7 +68,8 @@ struct virtio_pci {
         .cls = (vc), .dev_offset = offsetof(T, dev), .kind = (kind_),                                               \
     };                                                                                                              \
     const struct device_class sym##_class = {                                                                       \
-        .name = (nm), .alias = (al), .desc = (text), .version = 1, .size = sizeof(T), .bus = &pci_bus_class,        \
+        .name = (nm), .alias = (al), .family = "virtio-pci", .desc = (text), .version = 1, .size = sizeof(T),       \
+        .bus = &pci_bus_class,                                                                                      \
         .bus_info = &sym##_info.pci, .props = (props_), .state = (state_), .realize = virtio_pci_realize,           \
         .unrealize = virtio_pci_unrealize, .reset = virtio_pci_reset, .post_load = virtio_pci_post_load,            \
         .pre_save = virtio_pci_pre_save, .describe = virtio_pci_describe,                                           \

@@ -58,6 +58,22 @@ static void test_identity(void)
     bench_free(b);
 }
 
+/* -global virtio-pci.PROP: all of the family */
+static void test_family(void)
+{
+    struct bench *b = bench_new(RAM);
+    GPtrArray *globals = g_ptr_array_new();
+    struct device_global g = { (char *) "virtio-pci", (char *) "disable-legacy", (char *) "on" };
+
+    g_ptr_array_add(globals, &g);
+    b->vm->globals = globals;
+    struct vd *d = vd_probe(b, "virtio-rng-pci", NULL, 0);
+    g_assert_cmphex(cfg(d, 2, 2), ==, 0x1044);
+    vd_free(d);
+    bench_free(b);
+    g_ptr_array_free(globals, TRUE);
+}
+
 static void test_features(void)
 {
     struct bench *b = bench_new(RAM);
@@ -358,6 +374,7 @@ int main(int argc, char **argv)
             g_free(path);
         }
     g_test_add_func("/virtio-pci/identity", test_identity);
+    g_test_add_func("/virtio-pci/family", test_family);
     g_test_add_func("/virtio-pci/features", test_features);
     g_test_add_data_func("/virtio-pci/intx/modern", GUINT_TO_POINTER(0), test_intx);
     g_test_add_data_func("/virtio-pci/intx/legacy", GUINT_TO_POINTER(VD_LEGACY), test_intx);

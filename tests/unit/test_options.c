@@ -278,6 +278,11 @@ static void test_machine(void)
     bad("-M microvm,pic=off -kernel k", "-machine: pic=off: the interrupt controllers are KVM's; leave it out");
     bad("-M microvm -kernel k -hda x", "drive 'ide0-hd0': microvm has no IDE and no floppy controller; use if=none and "
         "-device virtio-blk-device,drive=ide0-hd0");
+    good(&o, "-global virtio-mmio.force-legacy=off -global virtio-pci.disable-modern=on");
+    g_assert_cmpuint(o.globals->len, ==, 2);
+    options_free(&o);
+    bad("-global virtio-pci.force-legacy=off", "-global: device 'virtio-rng-pci' has no property 'force-legacy'; see "
+        "-device virtio-rng-pci,help");
     bad("-M pc,pit=off", "-machine: pit=off: this chip is part of the PC; it is microvm that can do without");
     good(&o, "-M microvm,rtc=off,pit=off -kernel k");
     g_assert_true(o.pc.is_microvm && o.pc.microvm.isa_serial && !o.pc.microvm.rtc && !o.pc.microvm.pit);

@@ -240,7 +240,8 @@ bool devices_finish(struct options *o, GError **err)
     }
     for (unsigned i = 0; i < o->globals->len; i++) {
         const struct device_global *g = o->globals->pdata[i];
-        if (!check_value(o, "-global", device_class_find(g->driver), g->prop, g->value, err))
+        const struct device_class *family = device_class_of_family(g->driver);
+        if (!check_value(o, "-global", family ? family : device_class_find(g->driver), g->prop, g->value, err))
             return false;
     }
     o->pc.vga = o->state->vga ? o->state->vga : "std";
@@ -333,7 +334,8 @@ bool opt_global(struct options *o, const struct option *opt, const char *arg, GE
         ok = fail(err, "-global: '%s': write -global DRIVER.PROPERTY=VALUE", arg);
     ok = ok && machine_global(o, g, &mine, err);
     if (ok && !mine) {
-        const struct device_class *c = find_class("-global", g->driver, false, err);
+        const struct device_class *family = device_class_of_family(g->driver),
+                                  *c = family ? family : find_class("-global", g->driver, false, err);
         ok = c && (device_prop(c, g->prop) || fail_prop("-global", c, g->prop, err));
     }
     if (!ok || mine)

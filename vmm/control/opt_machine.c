@@ -568,6 +568,8 @@ static bool microvm_finish_options(struct options *o, GError **err)
         return fail(err, "-machine: microvm has no firmware: add -kernel FILE");
     if (o->state->bios || m->firmware)
         return fail(err, "-machine: microvm has no firmware: leave out -bios");
+    if (o->pc.fw_cfg->len)
+        return fail(err, "-fw_cfg: microvm has no fw_cfg device; use -machine pc");
     o->pc.is_microvm = true;
     o->pc.microvm = (struct pc_microvm){ m->pit != OOA_OFF, m->rtc != OOA_OFF, m->isa_serial != OOA_OFF,
                                          m->auto_kernel_cmdline };

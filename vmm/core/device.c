@@ -75,6 +75,20 @@ const struct device_class *device_class_find(const char *name)
     return NULL;
 }
 
+const struct device_class *device_class_of_family(const char *name)
+{
+    for (unsigned i = 0; device_catalog[i]; i++)
+        if (device_catalog[i]->family && !strcmp(device_catalog[i]->family, name))
+            return device_catalog[i];
+    return NULL;
+}
+
+static bool is_called(const struct device_class *cls, const char *name)
+{
+    return !strcmp(name, cls->name) || (cls->alias && !strcmp(name, cls->alias)) ||
+           (cls->family && !strcmp(name, cls->family));
+}
+
 struct device *device_new(struct vm *vm, const struct device_class *cls, const char *id)
 {
     struct device *d = g_malloc0(cls->size);
@@ -90,7 +104,7 @@ struct device *device_new(struct vm *vm, const struct device_class *cls, const c
     for (unsigned i = 0; vm->globals && i < vm->globals->len; i++) {
         const struct device_global *g = vm->globals->pdata[i];
         GError *err = NULL;
-        if (strcmp(g->driver, cls->name) != 0 && (!cls->alias || strcmp(g->driver, cls->alias) != 0))
+        if (!is_called(cls, g->driver))
             continue;
         if (!device_set(d, g->prop, g->value, &err)) {
             warn_user("-global: %s", err->message);

@@ -27,6 +27,7 @@ struct bus;
 struct device_class {
     const char *name; /* as in -device: QEMU's name where QEMU has it */
     const char *alias; /* another name, or NULL */
+    const char *family; /* of classes that -global may name together ("virtio-pci"), or NULL */
     const char *desc;
     unsigned version; /* of the state table */
     size_t size;      /* of the instance */
@@ -84,6 +85,8 @@ void bus_init(struct bus *bus, struct vm *vm, const struct bus_class *cls, const
 void bus_clear(struct bus *bus, struct vm *vm);
 
 extern const struct device_class *const device_catalog[]; /* hw/catalog.c, NULL at the end */
+/* The first class of a family; NULL: none. */
+const struct device_class *device_class_of_family(const char *name);
 const struct device_class *device_class_find(const char *name); /* by name or alias; NULL: none */
 
 struct device *device_new(struct vm *vm, const struct device_class *cls, const char *id);
