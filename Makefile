@@ -46,8 +46,9 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 # Modules (vmm/base/module.h): bantam-NAME.so of NAME_C with NAME_LIBS; not in the library.
 MODULES := $(CFG_MODULES)
-ALL_MODULES := nbd qmp zstd
+ALL_MODULES := nbd qmp slirp zstd
 nbd_C := vmm/block/nbd.c
+slirp_C := vmm/net/user.c vmm/net/checksum.c
 zstd_C := vmm/block/qcow2_zstd.c
 qmp_C := $(call src,vmm/control/qmp*.c)
 MODULE_C := $(foreach m,$(ALL_MODULES),$($(m)_C))

@@ -35,7 +35,7 @@ refused "out of range: 1 to 255" -smp 256
 refused "must be maxcpus" -smp 8,sockets=3
 refused "use 'pc'" -M q35
 refused "guests run on KVM" -accel tcg
-refused "networking is not built yet" -nic user
+refused "no network backend 'usr'" -nic usr
 refused "did you mean 'cache'" -drive file=disk.img,cahe=none
 refused "there is no device" -device foo
 refused "has no property 'bar'" -device isa-debug-exit,bar=1

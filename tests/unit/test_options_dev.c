@@ -241,8 +241,7 @@ static void test_devices(void)
 
     bad("-device isa-debug-exti",
         "-device: there is no device 'isa-debug-exti' (did you mean 'isa-debug-exit'?); see -device help");
-    bad("-device virtio-net-pci",
-        "-device: 'virtio-net-pci' is not built yet; -device help lists what there is");
+    bad("-device e1000", "-device: 'e1000' is not built yet; -device help lists what there is");
     bad("-device ''", "-device: which? see -device help");
     bad("-device isa-debug-exit,iobse=1",
         "device 'isa-debug-exit': device 'isa-debug-exit' has no property 'iobse' (did you mean 'iobase'?); "

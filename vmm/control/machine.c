@@ -85,7 +85,7 @@ static bool create(struct machine *m, GError **err)
     vm->on_watchdog = o->on_watchdog;
     vm->log.time_of_day = o->timestamps;
     if (!options_apply_log(o, vm, err) || !options_open_chardevs(o, vm, err) || !options_open_drives(o, vm, err) ||
-        !options_create_objects(o, vm, err) || !create_board(m, err) || !open_monitors(m, err))
+        !options_create_objects(o, vm, err) || !options_open_netdevs(o, vm, err) || !create_board(m, err) || !open_monitors(m, err))
         return false;
     vm->ram.block.locked |= o->mlock;
     if (o->mlock && mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
@@ -121,7 +121,7 @@ void machine_destroy(struct machine *m)
         device_free(m->vm->devices->pdata[m->vm->devices->len - 1]);
     kvm_free(m->kvm);
     drive_close_all(m->vm);
-    netdev_free_all(m->vm);
+    options_close_netdevs(m->opts, m->vm);
     chardev_free_all(m->vm);
     input_free(m->vm);
     vm_free(m->vm);

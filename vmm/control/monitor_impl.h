@@ -68,6 +68,12 @@ bool hmp_set_link(struct hmp *h, GError **err);
 bool hmp_send_break(struct hmp *h, GError **err);
 bool hmp_ringbuf_write(struct hmp *h, GError **err);
 
+/* hmp_net.c */
+bool hmp_hostfwd_add(struct hmp *h, GError **err);
+bool hmp_hostfwd_remove(struct hmp *h, GError **err);
+bool info_network(struct hmp *h, GError **err);
+bool info_usernet(struct hmp *h, GError **err);
+
 /* hmp_balloon.c */
 bool hmp_balloon(struct hmp *h, GError **err);
 bool info_balloon(struct hmp *h, GError **err);

@@ -124,7 +124,7 @@ static bool ref_exists(const struct options *o, const struct prop *p, const char
     if (p->type == PT_CHARDEV)
         return options_chardev(o, value) || fail(err, "%s: there is no chardev with id '%s'", p->name, value);
     if (p->type == PT_NETDEV)
-        return fail(err, "%s: there is no netdev with id '%s'", p->name, value);
+        return options_has_netdev(o, value) || fail(err, "%s: there is no netdev with id '%s'", p->name, value);
     if (p->type == PT_IOTHREAD) {
         for (unsigned i = 0; i < o->iothreads->len; i++)
             if (!strcmp(((struct opt_iothread *) o->iothreads->pdata[i])->id, value))

@@ -70,12 +70,6 @@ bool opt_vnc(struct options *o, const struct option *opt, const char *arg, GErro
            fail(err, "-%s: a VNC server is not built yet; use -display none", opt->name);
 }
 
-bool opt_nic(struct options *o, const struct option *opt, const char *arg, GError **err)
-{
-    (void) o;
-    return !strcmp(arg, "none") || fail(err, "-%s: networking is not built yet; use -nic none", opt->name);
-}
-
 static void list_tracers(struct options *o)
 {
     GString *s = g_string_new("mem\npio\nvm\n");

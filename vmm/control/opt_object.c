@@ -149,7 +149,36 @@ bool options_create_objects(struct options *o, struct vm *vm, GError **err)
     return true;
 }
 
+/* --- filter-dump ------------------------------------------------------------------------------------ */
+
+static bool parse_dump(struct options *o, const struct object_type *t, const char *id, struct keyvals *kv,
+                       const char *what, GError **err)
+{
+    static const struct prop props[] = {
+        PROP_STR(struct opt_dump, netdev, NULL, .desc = "whose frames"),
+        PROP_STR(struct opt_dump, file, NULL, .desc = "the capture, for tcpdump and tshark"),
+        PROP_SIZE(struct opt_dump, maxlen, 65536, .min = 14, .desc = "so much of each frame"),
+        {}
+    };
+    static const struct refused_key refused[] = {
+        { "queue", "all", "every queue is captured" },
+        { "status", "on", "leave the object away" },
+        { "position", NULL, "there is one filter" },
+        { "insert", NULL, "there is one filter" },
+        {}
+    };
+    struct opt_dump *d = g_new0(struct opt_dump, 1);
+
+    (void) t;
+    d->id = g_strdup(id);
+    g_ptr_array_add(o->dumps, d);
+    props_set_defaults(props, d);
+    return keyvals_apply(kv, what, props, refused, d, err) &&
+           ((d->netdev && d->file) || fail(err, "%s: netdev=... and file=... are needed", what));
+}
+
 static const struct object_type object_types[] = {
+    { "filter-dump", parse_dump },
     { "iothread", parse_iothread },
     { "memory-backend-file", parse_memory },
     { "memory-backend-memfd", parse_memory },

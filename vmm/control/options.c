@@ -149,6 +149,8 @@ static void init(struct options *o)
     *o = (struct options){ .state = st };
     o->drives = g_ptr_array_new_with_free_func(opt_drive_free);
     o->devices = g_ptr_array_new_with_free_func(opt_device_free);
+    o->netdevs = g_ptr_array_new_with_free_func(opt_netdev_free);
+    o->dumps = g_ptr_array_new_with_free_func(opt_dump_free);
     o->chardevs = g_ptr_array_new();
     o->monitors = g_ptr_array_new_with_free_func(opt_monitor_free);
     o->backends = g_ptr_array_new();
@@ -203,7 +205,7 @@ bool options_parse(struct options *o, int argc, char **argv, GError **err)
     if (o->text)
         return true;
     return machine_finish(o, err) && firmware_finish(o, err) && drives_finish(o, err) &&
-           chardevs_finish(o, err) && devices_finish(o, err);
+           chardevs_finish(o, err) && netdevs_finish(o, err) && devices_finish(o, err);
 }
 
 static void free_state(struct opt_state *st)
@@ -252,6 +254,8 @@ void options_free(struct options *o)
         g_free(o->serial[i]);
     g_ptr_array_free(o->drives, TRUE);
     g_ptr_array_free(o->devices, TRUE);
+    g_ptr_array_free(o->netdevs, TRUE);
+    g_ptr_array_free(o->dumps, TRUE);
     g_ptr_array_free(o->chardevs, TRUE);
     g_ptr_array_free(o->monitors, TRUE);
     g_ptr_array_free(o->backends, TRUE);

@@ -48,6 +48,12 @@ struct opt_rng { /* -object rng-builtin, rng-random */
     char *filename; /* NULL: rng-builtin */
 };
 
+struct opt_dump { /* -object filter-dump */
+    char *id, *netdev, *file;
+    uint64_t maxlen;
+    struct net_dump *dump; /* once it is open */
+};
+
 struct options {
     struct pc_config pc;  /* all plain values; the backends' pointers stay NULL until options_open() */
     char *text;           /* not NULL: -help, -version, -device help ...: print this and exit with 0 */
@@ -59,6 +65,9 @@ struct options {
     GPtrArray *backends;  /* struct opt_memory_backend * */
     GPtrArray *iothreads; /* struct opt_iothread * */
     GPtrArray *rngs;      /* struct opt_rng * */
+    GPtrArray *netdevs;   /* struct netdev_config *, those of -nic and -net included */
+    GPtrArray *dumps;     /* struct opt_dump * */
+    unsigned n_nics;      /* of -nic and -net nic: the first so many of devices */
     GPtrArray *globals;   /* struct device_global * (core/device.h) */
     GPtrArray *traces;    /* char *: globs */
     char *serial[PC_N_SERIAL]; /* chardev id, NULL: no such port */
@@ -97,6 +106,9 @@ void options_free(struct options *o);
  * pc.floppy[]. */
 bool options_open_chardevs(struct options *o, struct vm *vm, GError **err);
 bool options_open_drives(struct options *o, struct vm *vm, GError **err);
+/* The netdevs and their filters; closing is for after the devices are gone. */
+bool options_open_netdevs(struct options *o, struct vm *vm, GError **err);
+void options_close_netdevs(struct options *o, struct vm *vm);
 /* What -object asks for, but memory: before the devices that refer to it. */
 bool options_create_objects(struct options *o, struct vm *vm, GError **err);
 /* log_enable() for -trace, -D, -d; and the globals and the UUID, into the VM. */

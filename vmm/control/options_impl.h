@@ -158,12 +158,20 @@ bool options_has_device(const struct options *o, const char *class_name);
 void opt_device_free(void *p);
 void device_global_free(void *p);
 
+/* opt_net.c */
+bool opt_netdev(struct options *o, const struct option *opt, const char *arg, GError **err);
+bool opt_nic(struct options *o, const struct option *opt, const char *arg, GError **err);
+bool opt_net(struct options *o, const struct option *opt, const char *arg, GError **err);
+bool netdevs_finish(struct options *o, GError **err);
+bool options_has_netdev(const struct options *o, const char *id);
+void opt_netdev_free(void *p);
+void opt_dump_free(void *p);
+
 /* opt_misc.c */
 bool opt_help(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_version(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_display(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_vnc(struct options *o, const struct option *opt, const char *arg, GError **err);
-bool opt_nic(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_trace(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_log_items(struct options *o, const struct option *opt, const char *arg, GError **err);
 bool opt_sandbox(struct options *o, const struct option *opt, const char *arg, GError **err);

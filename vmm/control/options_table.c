@@ -107,8 +107,12 @@ const struct option option_table[] = {
     { "chardev", NULL, "BACKEND,id=ID[,PROP=VALUE]...",
       "a character device (-chardev help)", GROUP_CHAR, opt_chardev },
 
-    { "nic", NULL, "none", "a network card: none", GROUP_NET, opt_nic },
-    { "net", NULL, "none", "a network card: none", GROUP_NET, opt_nic },
+    { "netdev", NULL, "BACKEND,id=ID[,PROP=VALUE]...",
+      "what network cards are plugged into (-netdev help)", GROUP_NET, opt_netdev },
+    { "nic", NULL, "BACKEND[,model=CARD][,mac=ADDRESS][,PROP=VALUE]...",
+      "a -netdev and the card that is plugged into it; none: no card", GROUP_NET, opt_nic },
+    { "net", NULL, "nic|BACKEND[,PROP=VALUE]...",
+      "cards (nic) and backends that are all on one hub", GROUP_NET, opt_net },
 
     { "S", NULL, NULL, "don't run yet: wait for 'cont' in the monitor", GROUP_LIFE, FLAG(start_paused) },
     { "no-reboot", NULL, NULL, "end when the guest reboots", GROUP_LIFE, opt_flag, IN_STATE(no_reboot) },
@@ -140,7 +144,6 @@ const struct option option_table[] = {
 
     /* QEMU's, refused by name */
     REFUSED("blockdev", "DEF", "not built yet; use -drive"),
-    REFUSED("netdev", "DEF", "networking is not built yet; use -nic none"),
     REFUSED("numa", "DEF", "NUMA is not built; use -m and -smp"),
     REFUSED("set", "DEF", "not built; write the value where the item is defined"),
     REFUSED("add-fd", "DEF", "passing descriptors is not built"),

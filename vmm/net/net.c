@@ -210,8 +210,10 @@ void netdev_free_all(struct vm *vm)
 {
     GList *all = g_hash_table_get_values(vm->netdevs);
 
-    for (GList *l = all; l; l = l->next)
-        netdev_free(l->data);
+    for (int port = 1; port >= 0; port--)
+        for (GList *l = all; l; l = l->next)
+            if (l->data && ((struct netdev *) l->data)->is_port == port)
+                netdev_free(g_steal_pointer(&l->data));
     g_list_free(all);
 }
 
@@ -285,6 +287,15 @@ struct net *net_attach(struct device *d, struct netdev *dev, unsigned queue, con
         g_ptr_array_add(d->vm->nics, dev);
     net_kick(n);
     return n;
+}
+
+void net_plug_port(struct net *n, struct net *port, const struct nic_ops *ops, void *opaque)
+{
+    n->dev->hub_port = port;
+    n->nic = ops;
+    n->nic_opaque = opaque;
+    n->enabled = ops != NULL;
+    net_kick(n);
 }
 
 static bool in_use(const struct netdev *dev)

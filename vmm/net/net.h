@@ -29,7 +29,8 @@ struct net_hdr {
     uint16_t hdr_len, gso_size, csum_start, csum_offset, num_buffers;
 };
 enum { NET_HDR_NEEDS_CSUM = 1, NET_HDR_DATA_VALID = 2 };
-enum { NET_GSO_NONE = 0, NET_GSO_TCPV4 = 1, NET_GSO_UDP = 3, NET_GSO_TCPV6 = 4, NET_GSO_UDP_L4 = 5, NET_GSO_ECN = 0x80 };
+enum { NET_GSO_NONE = 0, NET_GSO_TCPV4 = 1, NET_GSO_UDP = 3, NET_GSO_TCPV6 = 4, NET_GSO_UDP_L4 = 5,
+       NET_GSO_ECN = 0x80 };
 
 /* Offloads: of frames sent, what the backend can do (netdev.can_send); of frames received, what the NIC's guest can
  * stand (net_set_offload), out of netdev.can_receive. */
@@ -149,6 +150,7 @@ struct netdev { /* first member of the backend's struct */
     unsigned can_send, can_receive; /* NET_* */
     struct device *nic;    /* whose NIC; NULL: none */
     struct net *hub_port;  /* not a NIC but a hub has it */
+    bool is_port;          /* of a hub: freed before what it may be plugged into */
     char *nic_info;
     bool link_up;          /* atomic */
     bool stopped;          /* atomic: the VM is; nothing is delivered */
@@ -164,6 +166,9 @@ void netdev_clear(struct netdev *dev); /* all but the struct itself */
 void netdev_free(struct netdev *dev);  /* NULL is fine; no NIC is attached */
 void netdev_free_all(struct vm *vm);   /* after the devices are gone */
 struct netdev *netdev_find(struct vm *vm, const char *id);
+
+/* A hub's port takes the place of a NIC.  Detach with ops NULL. */
+void net_plug_port(struct net *n, struct net *port, const struct nic_ops *ops, void *opaque);
 
 /* Delivery, in the exec's thread: when net_rx_begin() says that the NIC takes frames (and holds the lock then), any
  * number of net_deliver(), and net_rx_end().  After false or NET_BUSY the backend keeps what it has, reads no more,
