@@ -25,6 +25,8 @@ static void qcow2_close(struct bnode *n)
             warn_user("%s: the metadata of '%s' could not be written: %s", q->who, q->path, g_strerror(err));
     }
     q2_drain(n);
+    if (q->steps && q->end > q->fresh && n->child[0]->size > q->fresh)
+        node_resize(n->child[0], ROUND_UP(q->fresh, q->cluster)); /* if it can't be, the file is a little longer */
     struct q2_free *f;
     while ((f = g_queue_pop_head(&q->frees)) || (f = g_queue_pop_head(&q->frees_drain)) ||
            (f = g_queue_pop_head(&q->frees_ready)))
@@ -160,6 +162,7 @@ struct bnode *qcow2_open(struct bnode *file, bool probed, const struct bopen *o,
     q->flushes_tail = &q->flushes;
     q2_waitq_init(&q->alloc_waiting);
     q2_waitq_init(&q->commit_waiting);
+    q2_waitq_init(&q->extend_waiting);
     q2_waitq_init(&q->exclusive_waiting);
     bool ok = q2_parse_header(q, probed, o, err) && q2_load_tables(q, o, err) && q2_load_snapshots(q, o, err);
     if (ok) {
@@ -167,6 +170,8 @@ struct bnode *qcow2_open(struct bnode *file, bool probed, const struct bopen *o,
         q->zeros = q2_buffer((size_t) q->cluster);
         memset(q->zeros, 0, (size_t) q->cluster);
         q->fresh = file->zero_behind ? ROUND_UP(file->size, q->cluster) : UINT64_MAX;
+        q->steps = o->direct && file->zero_behind;
+        q->end = file->size;
         if (!o->read_only)
             set_grows(file);
         ok = open_backing(q, o, err);

@@ -68,6 +68,11 @@ struct q2_cache {
 /* Clusters being written that the L2 table does not point to yet. */
 struct q2_alloc {
     uint64_t first, n; /* guest clusters */
+    uint64_t host;
+    bool open;         /* what is not written reads as zeros already: others may write beside */
+    bool done;
+    int err;
+    unsigned joined;   /* such others */
     struct q2_waitq waiting;
     GList link;
 };
@@ -137,6 +142,9 @@ struct qcow2 {
     /* Allocation. */
     uint64_t hint;  /* no free cluster below */
     uint64_t fresh; /* bytes: nothing was ever written from here on, it reads as zeros */
+    uint64_t end;   /* of the file, as far as we have moved it */
+    bool extending, steps;
+    struct q2_waitq extend_waiting;
     bool alloc_job; /* refcount structures grow */
     struct q2_waitq alloc_waiting;
     GHashTable *l2_jobs; /* L1 index -> struct l2_job: an L2 table being made */
@@ -194,6 +202,7 @@ int q2_refcount_add(struct qcow2 *q, uint64_t cluster, int delta, struct q2_wait
 int q2_allocate(struct qcow2 *q, uint64_t want, bool all, struct q2_wait *w, uint64_t *off, uint64_t *got);
 void q2_unreference(struct qcow2 *q, uint64_t off, uint64_t n, bool punch); /* after the next commit */
 void q2_release_now(struct qcow2 *q, uint64_t off, uint64_t n); /* was allocated, but nothing ever pointed to it */
+void q2_release_later(struct qcow2 *q, uint64_t off, uint64_t n); /* the same, and a request may still be at it */
 void q2_release_some(struct qcow2 *q); /* what is committed and that no request can reach any more */
 bool q2_is_metadata(const struct qcow2 *q, uint64_t off, uint64_t n); /* n clusters */
 void q2_meta_add(struct qcow2 *q, uint64_t off, uint64_t n);
@@ -223,6 +232,7 @@ int q2_l2_for_write(struct qcow2 *q, uint64_t cluster, struct q2_wait *w, struct
 void q2_l2_set(struct q2_table *t, uint32_t i, uint64_t entry);
 uint64_t q2_l2_get(const struct q2_table *t, uint32_t i);
 void q2_dirty_range(struct q2_range *r, uint32_t i);
+void q2_used_up_to(struct qcow2 *q, uint64_t off); /* no longer fresh */
 void q2_corrupt(struct qcow2 *q, const char *fmt, ...) G_GNUC_PRINTF(2, 3); /* says so once; no writes any more */
 /* give up what this entry refers to */
 void q2_unreference_entry(struct qcow2 *q, uint64_t entry, bool punch);
@@ -238,8 +248,8 @@ void q2_part(struct q2_req *r, struct bnode *to, uint64_t at, uint64_t rel, uint
 int q2_write_piece(struct q2_req *r, uint64_t pos, uint64_t len, uint64_t *n);
 int q2_zero_piece(struct q2_req *r, uint64_t pos, uint64_t len, uint64_t *n);
 struct q2_alloc *q2_alloc_find(struct qcow2 *q, uint64_t first, uint64_t n);
-struct q2_alloc *q2_alloc_new(struct qcow2 *q, uint64_t first, uint64_t n);
-void q2_alloc_end(struct qcow2 *q, struct q2_alloc *a);
+struct q2_alloc *q2_alloc_new(struct qcow2 *q, uint64_t first, uint64_t n, uint64_t host);
+void q2_alloc_end(struct qcow2 *q, struct q2_alloc *a, int err);
 void q2_read_compressed(struct q2_req *r, const struct q2_map *m, uint64_t in_cluster, uint64_t pos, uint64_t len);
 bool q2_compression_ready(struct qcow2 *q, GError **err);
 

@@ -64,7 +64,7 @@ void q2_add_block(struct qcow2 *q, uint64_t index, uint64_t at)
     uint64_t per = q2_block_clusters(q), c = at >> q->cluster_bits;
     if (c / per == index)
         q2_refcount_write(q, j->buf, c % per, 1);
-    q->fresh = MAX(q->fresh, at + q->cluster);
+    q2_used_up_to(q, at + q->cluster);
     if (q2_is_metadata(q, at, 1)) {
         q2_corrupt(q, "metadata at offset 0x%" PRIx64 " has no refcount", at);
         q2_later(q, no_block, j);
@@ -135,7 +135,7 @@ static void grow_step(struct job *j)
     struct qcow2 *q = j->q;
     switch (j->step++) {
     case 0:
-        q->fresh = MAX(q->fresh, j->off + j->iov.iov_len);
+        q2_used_up_to(q, j->off + j->iov.iov_len);
         q2_io(q, BLK_WRITE, j->off, &j->iov, 1, j->iov.iov_len, grow_done, j);
         return;
     case 2:

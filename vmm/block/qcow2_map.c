@@ -228,7 +228,7 @@ static void l2_write(struct l2_job *j)
 {
     struct qcow2 *q = j->q;
 
-    q->fresh = MAX(q->fresh, j->off + q->cluster);
+    q2_used_up_to(q, j->off + q->cluster);
     q2_cache_drop(&q->l2c, j->off, q->cluster); /* of a table that was there long ago */
     q2_io(q, BLK_WRITE, j->off, &j->iov, 1, q->cluster, l2_written, j);
 }

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+enum { STEP = 16 << 20, EXTEND = 4096 }; /* how the file grows, see q2_used_up_to */
+
 uint64_t q2_block_clusters(const struct qcow2 *q)
 {
     return q->cluster * 8 >> q->refcount_order;
@@ -189,6 +191,10 @@ static int find_run(struct qcow2 *q, uint64_t want, bool all, struct q2_wait *w,
         uint64_t i;
         if (!addressable(q, c, 1))
             return EFBIG;
+        if (q->extending && (c + want) << q->cluster_bits > q->end - EXTEND) { /* zeros are being written there */
+            q2_wait_on(&q->extend_waiting, w);
+            return Q2_WAIT;
+        }
         if (c / per >= q->rt_size || !q->rt[c / per]) {
             if (run && !all)
                 break;
@@ -256,6 +262,33 @@ int q2_allocate(struct qcow2 *q, uint64_t want, bool all, struct q2_wait *w, uin
     return 0;
 }
 
+static void extended(struct bio *io, int err)
+{
+    struct qcow2 *q = io->opaque;
+
+    (void) err; /* the writes themselves will tell */
+    q->extending = false;
+    q2_io_end(q, io);
+    q2_wake(&q->extend_waiting, 0);
+}
+
+/* The file's end is moved in large steps, by a write of zeros that may stay: file systems let direct writes run side
+ * by side only in front of it.  The rest is cut off again when the image is closed. */
+void q2_used_up_to(struct qcow2 *q, uint64_t off)
+{
+    static const uint8_t none[EXTEND] __attribute__((aligned(4096)));
+    static const struct iovec zeros = { (void *) none, sizeof none };
+
+    if (off <= q->fresh)
+        return;
+    q->fresh = off;
+    if (!q->steps || q->extending || off + STEP / 2 <= q->end)
+        return;
+    q->end = ROUND_UP(off, STEP) + STEP;
+    q->extending = true;
+    q2_io(q, BLK_WRITE, q->end - sizeof none, &zeros, 1, sizeof none, extended, q);
+}
+
 /* --- release ----------------------------------------------------------------------------------- */
 
 static struct q2_free *free_new(uint64_t off, uint64_t n, bool punch)
@@ -282,6 +315,15 @@ void q2_unreference(struct qcow2 *q, uint64_t off, uint64_t n, bool punch)
 void q2_release_now(struct qcow2 *q, uint64_t off, uint64_t n)
 {
     g_queue_push_tail(&q->frees_ready, free_new(off, n, false));
+    q2_release_some(q);
+}
+
+void q2_release_later(struct qcow2 *q, uint64_t off, uint64_t n)
+{
+    struct q2_free *f = free_new(off, n, false);
+
+    f->seq = q->next_seq;
+    g_queue_push_tail(&q->frees_drain, f);
     q2_release_some(q);
 }
 

@@ -21,7 +21,7 @@ int q2_sync_allocate(struct qcow2 *q, uint64_t n, uint64_t *off)
     int r = allocate(q, n, off);
 
     if (!r)
-        q->fresh = MAX(q->fresh, *off + (n << q->cluster_bits));
+        q2_used_up_to(q, *off + (n << q->cluster_bits));
     return r;
 }
 

@@ -23,6 +23,17 @@ static int get(struct qcow2 *q, uint64_t off, struct q2_table **t)
     return r;
 }
 
+/* A copy of a slice: to add to refcounts may push the slice itself out of the cache. */
+static int get_copy(struct qcow2 *q, uint64_t off, uint8_t *buf)
+{
+    struct q2_table *t;
+    int e = get(q, off, &t);
+
+    if (!e)
+        memcpy(buf, t->data, (size_t) q->slice);
+    return e;
+}
+
 static int add_one(struct qcow2 *q, uint64_t off, uint64_t n)
 {
     int r = 0;
@@ -52,28 +63,30 @@ static int entry_add(struct qcow2 *q, uint64_t entry)
 static int tree(struct qcow2 *q, const uint64_t *l1, uint32_t n, bool more)
 {
     int e = 0;
+    uint8_t *buf = g_malloc((size_t) q->slice);
 
     for (uint32_t i = 0; i < n && !e; i++) {
         uint64_t l2 = l1[i] & Q2_OFFSET;
         if (!l2)
             continue;
         if (l2 % q->cluster)
-            return EIO;
-        for (uint64_t at = 0; at < q->cluster && !e; at += q->slice)
+            e = EIO;
+        for (uint64_t at = 0; at < q->cluster && !e; at += q->slice) {
+            e = get_copy(q, l2 + at, buf);
             for (uint32_t k = 0; k < q->slice / 8 && !e; k++) {
-                struct q2_table *t; /* looked for each time: adding may push it out of the cache */
-                e = get(q, l2 + at, &t);
-                uint64_t entry = e ? 0 : q2_l2_get(t, k);
+                uint64_t entry = ld_be64(buf + (size_t) k * 8);
                 if (entry && more)
                     e = entry_add(q, entry);
                 else if (entry)
                     q2_unreference_entry(q, entry, q->unmap);
             }
+        }
         if (!e && more)
             e = add_one(q, l2, 1);
         else if (!e)
             q2_unreference(q, l2, 1, false);
     }
+    g_free(buf);
     return e;
 }
 
@@ -92,14 +105,14 @@ static int sync_refcount(struct qcow2 *q, uint64_t off, uint64_t *v)
 static int fix_l2(struct qcow2 *q, uint64_t l2)
 {
     struct q2_table *t;
+    uint8_t *buf = g_malloc((size_t) q->slice);
     int e = 0;
 
-    for (uint64_t at = 0; at < q->cluster && !e; at += q->slice)
+    for (uint64_t at = 0; at < q->cluster && !e; at += q->slice) {
+        e = get_copy(q, l2 + at, buf);
         for (uint32_t k = 0; k < q->slice / 8 && !e; k++) {
             struct q2_map m;
-            uint64_t v;
-            e = get(q, l2 + at, &t);
-            uint64_t entry = e ? 0 : q2_l2_get(t, k);
+            uint64_t v, entry = ld_be64(buf + (size_t) k * 8);
             if (!entry || !q2_decode(q, entry, &m) || m.kind == Q2_K_COMPRESSED || !m.host)
                 continue;
             e = sync_refcount(q, m.host, &v);
@@ -109,6 +122,8 @@ static int fix_l2(struct qcow2 *q, uint64_t l2)
                     q2_l2_set(t, k, (entry & ~Q2_COPIED) | (v == 1 ? Q2_COPIED : 0));
             }
         }
+    }
+    g_free(buf);
     return e;
 }
 

@@ -78,7 +78,7 @@ int q2_write_table(struct qcow2 *q, uint64_t off, const uint64_t *entries, uint3
     memset(buf, 0, len);
     for (uint32_t i = 0; i < n; i++)
         st_be64(buf + (size_t) i * 8, entries[i]);
-    q->fresh = MAX(q->fresh, off + len);
+    q2_used_up_to(q, off + len);
     int e = node_pwrite(q->node.child[0], off, buf, len);
     free(buf);
     return e;

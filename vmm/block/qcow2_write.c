@@ -17,23 +17,82 @@ struct q2_alloc *q2_alloc_find(struct qcow2 *q, uint64_t first, uint64_t n)
     return NULL;
 }
 
-struct q2_alloc *q2_alloc_new(struct qcow2 *q, uint64_t first, uint64_t n)
+struct q2_alloc *q2_alloc_new(struct qcow2 *q, uint64_t first, uint64_t n, uint64_t host)
 {
     struct q2_alloc *a = g_new0(struct q2_alloc, 1);
 
     a->first = first;
     a->n = n;
+    a->host = host;
     a->link.data = a;
     q2_waitq_init(&a->waiting);
     g_queue_push_tail_link(&q->allocs, &a->link);
     return a;
 }
 
-void q2_alloc_end(struct qcow2 *q, struct q2_alloc *a)
+void q2_alloc_end(struct qcow2 *q, struct q2_alloc *a, int err)
 {
     g_queue_unlink(&q->allocs, &a->link);
+    a->done = true;
+    a->err = err;
+    a->joined++;
     q2_wake(&a->waiting, 0);
-    g_free(a);
+    if (!--a->joined)
+        g_free(a);
+}
+
+/* A write beside another one's data, in the same new cluster: it is over when the L2 table points there. */
+struct join {
+    struct q2_req *r;
+    struct q2_alloc *alloc;
+    struct q2_wait wait;
+    struct iovec iov[];
+};
+
+static void join_end(struct q2_wait *w, int err)
+{
+    struct join *j = container_of(w, struct join, wait);
+    struct q2_req *r = j->r;
+
+    (void) err;
+    err = j->alloc->err;
+    if (!--j->alloc->joined)
+        g_free(j->alloc);
+    g_free(j);
+    q2_req_part_done(r, err);
+}
+
+static void join_written(struct bio *io, int err)
+{
+    struct join *j = io->opaque;
+
+    bio_free(j->r->q->node.ctx, io);
+    if (err && !j->r->err)
+        j->r->err = err;
+    if (j->alloc->done)
+        join_end(&j->wait, 0);
+    else
+        q2_wait_on(&j->alloc->waiting, &j->wait);
+}
+
+static void join(struct q2_req *r, struct q2_alloc *a, uint64_t pos, uint64_t len)
+{
+    struct qcow2 *q = r->q;
+    struct bio *io = bio_new(q->node.ctx), *up = r->io;
+    struct join *j = g_malloc(sizeof *j + up->niov * sizeof j->iov[0]);
+    uint64_t got;
+
+    *j = (struct join){ .r = r, .alloc = a, .wait.run = join_end };
+    a->joined++;
+    io->op = BLK_WRITE;
+    io->off = a->host + (pos - (a->first << q->cluster_bits));
+    io->len = len;
+    io->iov = j->iov;
+    io->niov = iov_slice(j->iov, up->niov, up->iov, up->niov, pos - up->off, len, &got);
+    io->done = join_written;
+    io->opaque = j;
+    r->pending++;
+    node_submit(q->node.child[0], io);
 }
 
 /* --- writing to new clusters ------------------------------------------------------------------- */
@@ -59,8 +118,8 @@ static void cow_end(struct cow *c, int err)
     struct q2_req *r = c->r;
 
     if (err && !c->own)
-        q2_release_now(r->q, c->host, c->n);
-    q2_alloc_end(r->q, c->alloc);
+        q2_release_later(r->q, c->host, c->n);
+    q2_alloc_end(r->q, c->alloc, err);
     free(c->buf);
     g_free(c->iov);
     g_free(c);
@@ -201,6 +260,7 @@ static void cow_start(struct cow *c, bool zero_head, bool zero_tail, uint64_t fr
 
     c->skip_head = c->head && zero_head && c->host >= fresh;
     c->skip_tail = c->tail && zero_tail && c->host + ((c->n - 1) << q->cluster_bits) >= fresh;
+    c->alloc->open = (!c->head || c->skip_head) && (!c->tail || c->skip_tail);
     c->iov_head = (struct iovec){ q->zeros, (size_t) c->head };
     c->iov_tail = (struct iovec){ q->zeros, (size_t) c->tail };
     if (!read_head && !read_tail) {
@@ -259,6 +319,11 @@ int q2_write_piece(struct q2_req *r, uint64_t pos, uint64_t len, uint64_t *n)
     uint32_t i;
 
     while ((busy = q2_alloc_find(q, first, want))) {
+        if (busy->first <= first && busy->open && r->io->op == BLK_WRITE) {
+            *n = MIN(len, (busy->first + busy->n - first) * q->cluster - in);
+            join(r, busy, pos, *n);
+            return 0;
+        }
         if (busy->first <= first) {
             q2_wait_on(&busy->waiting, &r->wait);
             return Q2_WAIT;
@@ -293,7 +358,7 @@ int q2_write_piece(struct q2_req *r, uint64_t pos, uint64_t len, uint64_t *n)
         e = q2_allocate(q, m.n, false, &r->wait, &host, &got);
         if (e)
             return e;
-        q->fresh = MAX(q->fresh, host + got * q->cluster);
+        q2_used_up_to(q, host + got * q->cluster);
         if (got < m.n) { /* then another one is the last */
             m.n = got;
             q2_decode(q, q2_l2_get(t, (uint32_t) (i + got - 1)), &last);
@@ -304,7 +369,7 @@ int q2_write_piece(struct q2_req *r, uint64_t pos, uint64_t len, uint64_t *n)
     *c = (struct cow){ .r = r, .wait.run = cow_link, .first = first, .n = m.n, .host = host,
                        .rel = pos - r->io->off, .len = *n, .head = in, .own = way == OWN_ZEROS };
     c->tail = m.n * q->cluster - in - *n;
-    c->alloc = q2_alloc_new(q, first, m.n);
+    c->alloc = q2_alloc_new(q, first, m.n, host);
     r->pending++;
     cow_start(c, reads_zeros(q, &m, first), reads_zeros(q, &last, first + m.n - 1), fresh);
     return 0;
