@@ -54,7 +54,7 @@ where_kvm_is_real() {
         # don't fire then.  That says nothing about bantam, whose hangs end by those: once more.
         for _ in 1 2; do
             st=0
-            "$RIG/rig-run" -t "$limit" -m "${RIG_MEM:-2048}" -c "${RIG_CPUS:-1}" "$W" "bash ./script" || st=$?
+            "$RIG/rig-run" -t "$limit" ${RIG_MODS:+-M "$RIG_MODS"} -m "${RIG_MEM:-2048}" -c "${RIG_CPUS:-1}" "$W" "bash ./script" || st=$?
             case $st in 124 | 125) echo "# the rig itself failed with $st" ;; *) break ;; esac
         done
     fi
