@@ -40,7 +40,8 @@ static void poll_begin(void *opaque)
     struct virtq *q = opaque;
 
     q->polled = true;
-    virtq_notify_off(q);
+    if (!q->stalled) /* else it is the class that says when */
+        virtq_notify_off(q);
 }
 
 static bool poll_end(void *opaque)

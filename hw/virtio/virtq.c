@@ -232,7 +232,7 @@ bool virtq_notify_on(struct virtq *q)
 {
     if (!virtq_ready(q))
         return false;
-    q->no_notify = false;
+    q->no_notify = q->stalled = false;
     virtq_ring(q)->set_notify(q, true);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* asked for before we look again */
     return !virtq_empty(q);
@@ -257,13 +257,13 @@ void virtq_serve(struct virtq *q)
     virtq_notify_off(q);
     for (;;) {
         uint16_t before = q->last_avail;
-        bool wrap = q->avail_wrap;
+        bool wrap = q->avail_wrap, had = !virtq_empty(q);
         cls->handle_queue(q->v, q);
         if (!q->budget || !virtq_ready(q))
             break;
         bool took = q->last_avail != before || q->avail_wrap != wrap;
         if (!virtq_empty(q)) {
-            if (took)
+            if (took || !had) /* or it came while the class had nothing to look at */
                 continue;
             q->stalled = true; /* the class waits for something else than the driver */
             break;

@@ -97,6 +97,56 @@ static void test_work(gconstpointer data)
     bench_free(b);
 }
 
+/* A frame came in: take what there is, and ask for more. */
+static void take_all(void *opaque)
+{
+    struct virtq *q = opaque;
+    struct virtq_buf *b;
+
+    do
+        while ((b = virtq_pop(q)))
+            virtq_push(b, vtest_fill(b));
+    while (virtq_notify_on(q));
+    virtq_notify(q);
+}
+
+/* A queue that is emptied from elsewhere: after it was, handle_queue() is called for new buffers. */
+static void test_receive(gconstpointer data)
+{
+    static const struct iothread_config polling = { .poll_max_ns = 50000 };
+    unsigned flags = GPOINTER_TO_UINT(data) & 0xff;
+    struct bench *b = bench_new(RAM);
+    struct vd *d = vd_probe_class(b, &vtest_pci_class, "packed=on", flags);
+    struct vtest *t = vtest_of(d->dev);
+    GError *err = NULL;
+    struct iothread *io = iothread_new(b->vm, "io", GPOINTER_TO_UINT(data) & 0x100 ? &polling : NULL, &err);
+    static char token;
+
+    d->v->exec = &io->exec;
+    t->manual = true;
+    vd_start(d, UINT64_MAX);
+    uint64_t buf = vd_alloc(d, 4096, 4096);
+    for (unsigned i = 0; i < 1000; i++) {
+        int64_t end = g_get_monotonic_time() + PATIENCE_MS * 1000;
+        exec_call(&io->exec, take_all, &d->v->q[0]);
+        if (i % 3 == 0)
+            g_usleep(i % 100);
+        unsigned calls = __atomic_load_n(&t->calls, __ATOMIC_SEQ_CST);
+        g_assert_true(vd_add(d, 0, &(struct vd_sg){ buf, 100 }, 0, 1, &token));
+        vd_kick(d, 0);
+        while (__atomic_load_n(&t->calls, __ATOMIC_SEQ_CST) == calls && g_get_monotonic_time() < end)
+            g_thread_yield();
+        g_assert_cmpuint(__atomic_load_n(&t->calls, __ATOMIC_SEQ_CST), !=, calls);
+        exec_call(&io->exec, take_all, &d->v->q[0]);
+        g_assert_true(wait_for(d, 0) == &token);
+    }
+    struct device *dev = d->dev;
+    vd_free(d);
+    device_free(dev);
+    iothread_free(io);
+    bench_free(b);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -113,6 +163,11 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < G_N_ELEMENTS(ways); i++) {
         char *path = g_strdup_printf("/virtq-thread/%s", ways[i].name);
         g_test_add_data_func(path, GUINT_TO_POINTER(ways[i].flags), test_work);
+        g_free(path);
+        if (ways[i].flags & VD_IN_ORDER)
+            continue;
+        path = g_strdup_printf("/virtq-thread/receive/%s", ways[i].name);
+        g_test_add_data_func(path, GUINT_TO_POINTER(ways[i].flags), test_receive);
         g_free(path);
     }
     return g_test_run();

@@ -27,7 +27,9 @@ static void handle(struct virtio_dev *v, struct virtq *q)
     struct vtest *t = container_of(v, struct vtest, v);
     struct virtq_buf *b;
 
-    t->calls++;
+    __atomic_fetch_add(&t->calls, 1, __ATOMIC_SEQ_CST);
+    if (t->manual)
+        return;
     for (unsigned n = 0; (!t->limit || n < t->limit) && t->n_held < VTEST_HOLD && (b = virtq_pop(q)); n++) {
         if (t->hold)
             t->held[t->n_held++] = container_of(b, struct vtest_req, buf);

@@ -16,6 +16,7 @@ struct vtest {
     struct vtest_req *held[VTEST_HOLD];
     unsigned n_held;
     bool hold;      /* keep buffers; else they come back at once, filled with 0x5a */
+    bool manual;    /* take nothing: the test does, as a receive queue's backend would */
     unsigned limit; /* take at most so many a call; 0: all */
     unsigned calls, starts, stops, resets;
     uint8_t cfg[16];
