@@ -8,7 +8,8 @@ enum {
     OP_EXT = 0x5b,
     EXT_DEVICE = 0x82, EXT_PROCESSOR = 0x83, OP_ONES = 0xff,
 };
-enum { RES_WORD = 0x88, RES_DWORD = 0x87, RES_QWORD = 0x8a, RES_IO = 0x47, RES_MEM32_FIXED = 0x86, RES_IRQ = 0x89, RES_END = 0x79 };
+enum { RES_WORD = 0x88, RES_DWORD = 0x87, RES_QWORD = 0x8a, RES_IO = 0x47, RES_MEM32_FIXED = 0x86, RES_IRQ = 0x89,
+       RES_END = 0x79 };
 enum { PRODUCER_MIN_MAX_FIXED = 0x0c, MEM_WRITE = 1, MEM_CACHEABLE = 2, IO_ENTIRE = 3 };
 
 static void put(GByteArray *out, uint64_t v, unsigned size)

@@ -94,7 +94,8 @@ bool microvm_create(struct pc *pc, GError **err)
     if (!cfg->microvm.rtc)
         return true;
     char *props = g_strdup_printf("base=%s,datetime=%" PRId64 ",clock=%s,lost_tick_policy=%s", bases[cfg->rtc_base],
-                                  MAX(cfg->rtc_datetime, 0), clocks[cfg->rtc_clock], cfg->rtc_slew ? "slew" : "discard");
+                                  MAX(cfg->rtc_datetime, 0), clocks[cfg->rtc_clock],
+                                  cfg->rtc_slew ? "slew" : "discard");
     pc->rtc = device_create(pc->vm, &mc146818rtc_class, NULL, props, err);
     g_free(props);
     return pc->rtc != NULL;

@@ -7,8 +7,11 @@
 #include "hw/pc/pc_priv.h"
 #include "hw/virtio/virtio_mmio.h"
 
+/* the generic event device: event selector, registers */
+#define GED_BASE 0xfea00000u
+#define GED_REGS 0xfea00200u
 enum {
-    GED_BASE = 0xfea00000u, GED_REGS = GED_BASE + 0x200, GED_IRQ = 9, GED_RESET_VALUE = 0x42,
+    GED_IRQ = 9, GED_RESET_VALUE = 0x42,
     MICROVM_VIRTIO_BASE = 0xfeb00000, MICROVM_N_VIRTIO = 24, MICROVM_VIRTIO_GSI = 16, MICROVM_N_GSI = 8,
 };
 

@@ -16,7 +16,7 @@ struct pc_irqchip { /* the kernel's interrupt controllers */
     int (*raise_status)(void *opaque, int gsi); /* see irq.h */
     /* How the first CPU enters at the reset that is going on; NULL: at the reset vector. */
     void (*set_boot_regs)(void *opaque, const struct boot_cpu_state *st);
-    /* From the next reset on, all inputs of the PICs are masked after a reset, as firmware leaves them.  May be NULL. */
+    /* From the next reset on the PICs' inputs are masked after a reset, as firmware leaves them.  May be NULL. */
     void (*mask_pic)(void *opaque);
     void *opaque;
 };

@@ -4,8 +4,8 @@
  * Theory: `started` is what the driver says (DRIVER_OK), `running` that the VM runs, too: only then is the device
  * between the class's start() and stop(), with the queues' eventfds watched by v->exec.  Rings are mapped at
  * DRIVER_OK, when the features are known, whatever the order in which the driver wrote its registers.
- * Deviations: queue sizes are limited to 1024; VIRTIO_F_RING_RESET and VIRTIO_F_NOTIFICATION_DATA are not offered; status
- * bits stay until a reset, as drivers must not clear them. */
+ * Deviations: queue sizes are limited to 1024; VIRTIO_F_RING_RESET and VIRTIO_F_NOTIFICATION_DATA are not offered;
+ * status bits stay until a reset, as drivers must not clear them. */
 #include "hw/virtio/virtio.h"
 #include "hw/virtio/virtq_int.h"
 #include "vmm/core/eventfd.h"

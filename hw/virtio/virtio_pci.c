@@ -210,7 +210,8 @@ static bool choose_interfaces(struct virtio_pci *s, const struct virtio_pci_info
     const char *name = s->pci.dev.cls->name;
 
     if (info->kind == VIRTIO_PCI_TRANSITIONAL && (s->disable_legacy == OOA_ON || s->disable_modern))
-        return fail(err, "disable-legacy and disable-modern: %s has both interfaces; use %s-pci", name, info->cls->name);
+        return fail(err, "disable-legacy and disable-modern: %s has both interfaces; use %s-pci", name,
+                    info->cls->name);
     if (info->kind == VIRTIO_PCI_NON_TRANSITIONAL && (s->disable_legacy == OOA_OFF || s->disable_modern))
         return fail(err, "disable-legacy and disable-modern: %s has the 1.x interface; use %s-pci", name,
                     info->cls->name);

@@ -21,7 +21,7 @@ struct virtio_rng {
 };
 
 #define VIRTIO_RNG_PROPS(T, R)                                                                                       \
-    PROP_STR(T, R.rng, NULL, .name = "rng", .desc = "the -object rng-* to take bytes from (default: getrandom)"),          \
+    PROP_STR(T, R.rng, NULL, .name = "rng", .desc = "the -object rng-* to take bytes from (default: getrandom)"),    \
     PROP_U64(T, R.max_bytes, INT64_MAX, .name = "max-bytes", .min = 1, .max = INT64_MAX,                             \
              .desc = "most bytes in a period"),                                                                      \
     PROP_U32(T, R.period, 65536, .name = "period", .min = 1, .max = UINT32_MAX, .desc = "length of a period in ms")
@@ -131,7 +131,8 @@ static void describe(const struct virtio_dev *v, GString *out)
     const struct virtio_rng *s = container_of(v, const struct virtio_rng, v);
 
     if (limited(s))
-        g_string_append_printf(out, "    %" PRIu64 " of %" PRIu64 " bytes left in this period\n", s->left, s->max_bytes);
+        g_string_append_printf(out, "    %" PRIu64 " of %" PRIu64 " bytes left in this period\n", s->left,
+                               s->max_bytes);
 }
 
 static const struct virtio_class virtio_rng_vclass = {

@@ -85,7 +85,8 @@ static bool create(struct machine *m, GError **err)
     vm->on_watchdog = o->on_watchdog;
     vm->log.time_of_day = o->timestamps;
     if (!options_apply_log(o, vm, err) || !options_open_chardevs(o, vm, err) || !options_open_drives(o, vm, err) ||
-        !options_create_objects(o, vm, err) || !options_open_netdevs(o, vm, err) || !create_board(m, err) || !open_monitors(m, err))
+        !options_create_objects(o, vm, err) || !options_open_netdevs(o, vm, err) || !create_board(m, err) ||
+        !open_monitors(m, err))
         return false;
     vm->ram.block.locked |= o->mlock;
     if (o->mlock && mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
