@@ -116,6 +116,8 @@ $(B)/tests/tools/%: $(B)/tests/tools/%.o
 $(B)/tests/kvm/%: $(B)/tests/kvm/%.o $(call obj,$(VMM_C)) $(LIB)
 	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 FUZZERS  := $(filter-out $(NO_MODULES),$(patsubst tests/fuzz/fuzz_%.c,%,$(call src,tests/fuzz/fuzz_*.c)))
+$(B)/bench/%: $(B)/bench/%.o $(LIB)
+	$(call say,LD)$(CC) $(ALL_CFLAGS) $(LDFLAGS) $^ $(LIBS) -o $@
 FUZZ_LIB := $(B)/tests/fuzz/class_input.o $(B)/tests/fuzz/script.o $(BENCH_O)
 REPLAYS  := $(addprefix $(B)/tests/fuzz/replay_,$(FUZZERS))
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(FUZZ_LIB) $(LIB)
