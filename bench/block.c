@@ -4,7 +4,7 @@
  *
  * OPTIONS are a -drive's, WHERE is `main` (submitted and completed by one thread in the main exec) or `iothread`.  One
  * line: requests a second, microseconds of CPU a request.  `fio --ioengine=io_uring` or `libaio` with the same file
- * says what the kernel alone takes (bench/block.sh). */
+ * says what the kernel alone takes (bench/README.md). */
 #include "vmm/block/drive.h"
 #include "vmm/core/vm.h"
 

@@ -11,6 +11,7 @@
 #       mon COMMAND                           tell the monitor; prints the answer
 #       said NAME SECONDS TEXT                wait until TEXT is in NAME.out
 #   E
+# RIG_MODS: modules that the script needs in the rig.
 #   booted NAME [STATUS]                  ok when NAME ended with this status (0)
 #
 # Kernels: $K64, $Z64 (vmlinux and bzImage), $Z32; $APPEND is what every guest is told.

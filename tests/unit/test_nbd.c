@@ -243,6 +243,42 @@ static void test_iothread(struct fix *f, gconstpointer unused)
     close_drive(blk);
 }
 
+/* A format on top of it: the export is a qcow2 file, with room behind it to grow into. */
+static void test_qcow2(struct fix *f, gconstpointer unused)
+{
+    (void) unused;
+    char *img = g_build_filename(f->dir, "disk.img", NULL);
+    char *make = g_strdup_printf("qemu-img create -q -f qcow2 %s 4M", img),
+         *check = g_strdup_printf("qemu-img check -q -f qcow2 %s", img);
+    uint8_t *model = g_malloc0(DISK);
+    int st = -1;
+
+    if (!g_spawn_command_line_sync(make, NULL, NULL, &st, NULL) || st) {
+        g_test_skip("qemu-img is not installed");
+    } else {
+        g_assert_cmpint(truncate(img, 16 << 20), ==, 0);
+        if (serve(f, NBDKIT "file DIR/disk.img")) {
+            for (int i = 0; i < 2; i++) {
+                struct blk *blk = add_drive(f->vm, "id=d,driver=qcow2,file.driver=nbd,file.path=%s,discard=unmap",
+                                            f->sock);
+                struct drive_info info;
+                g_assert_true(drive_query(blk, &info));
+                g_assert_cmpstr(info.format, ==, "qcow2");
+                g_assert_cmpuint(blk->size, ==, DISK);
+                hammer(blk, model, DISK, 600, false);
+                close_drive(blk);
+            }
+            stop_server(f);
+            g_assert_true(g_spawn_command_line_sync(check, NULL, NULL, &st, NULL));
+            g_assert_cmpint(st, ==, 0);
+        }
+    }
+    g_free(model);
+    g_free(make);
+    g_free(check);
+    g_free(img);
+}
+
 /* --- errors ------------------------------------------------------------------------------------ */
 
 /* The server runs out of space: the machine stops, and goes on when it is told to. */
@@ -390,6 +426,7 @@ int main(int argc, char **argv)
         g_test_add(name, struct fix, servers[i].server, setup, test_data, teardown);
         g_free(name);
     }
+    g_test_add("/nbd/qcow2", struct fix, NULL, setup, test_qcow2, teardown);
     g_test_add("/nbd/iothread", struct fix, NULL, setup, test_iothread, teardown);
     g_test_add("/nbd/error", struct fix, NULL, setup, test_error, teardown);
     g_test_add("/nbd/lost", struct fix, NULL, setup, test_lost, teardown);
