@@ -35,8 +35,8 @@ struct boot_facts {
     const struct e820_entry *e820;
     unsigned n_e820;
     uint64_t rsdp; /* 0: none */
-    uint64_t setup_data; /* Linux: the first of a list of struct setup_data, 0: none */
     bool vga_text; /* the screen is in 80x25 text mode (mode 3) with its font loaded */
+    uint64_t setup_data; /* Linux: the first of a list of struct setup_data, 0: none */
 };
 
 struct boot_image;
