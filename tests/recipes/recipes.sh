@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib/images.sh
 . "$SRC/tests/lib/images.sh"
 need_kvm
-need socat gcc xorriso
+need socat gcc xorriso qemu-img
 cd "$TMP" || exit 1
 mkdir bin
 ln -s "$VMM" bin/bantam
@@ -53,6 +53,9 @@ is "recipe 9: it has ended" "$(ls vm.pid mon.sock 2>/dev/null)" ""
 run 10; has "recipe 10: the log" serial.log HELLO
 run 11; has "recipe 11: the state" out.11 '"id": "how is it?"'
 is "recipe 11: the picture is a PNG" "$(head -c 4 screen.png | tail -c 3)" PNG
-is "README.md has no other recipe" "$(grep -c '^```sh' "$SRC/README.md")" 11
+run 12; has "recipe 12: the CD and the overlay booted" out.12 HELLO
+is "recipe 12: twice" "$(grep -ac HELLO out.12)" 2
+is "recipe 12: the images are whole" "$(qemu-img check -q disk.qcow2 2>&1 && qemu-img check -q overlay.qcow2 2>&1)" ""
+is "README.md has no other recipe" "$(grep -c '^```sh' "$SRC/README.md")" 12
 is "no image was written to" "$(md5sum disk.img data.img cd.iso floppy.img)" "$before"
 finish

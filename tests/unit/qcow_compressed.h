@@ -60,7 +60,8 @@ static inline void test_compressed(struct fix *f, gconstpointer data)
     struct blk *blk = add_drive(f->vm, "id=d,file=%s", path);
     same_as(blk, raw);
     for (int i = 0; i < 100; i++) { /* over compressed clusters: each into a new one, the rest copied */
-        uint64_t off = (uint64_t) g_test_rand_int_range(0, 5000) * 512, len = (uint64_t) g_test_rand_int_range(1, 100) * 512;
+        uint64_t off = (uint64_t) g_test_rand_int_range(0, 5000) * 512,
+                 len = (uint64_t) g_test_rand_int_range(1, 100) * 512;
         memset(buf, i + 1, len);
         g_assert_cmpint(do_io(blk, BLK_WRITE, off, buf, len), ==, 0);
         int fd = open(raw, O_WRONLY);

@@ -234,8 +234,8 @@ static void test_variant(gconstpointer data)
     r.log = g_build_filename(r.dir, "log", NULL);
     r.events = g_array_new(FALSE, FALSE, sizeof(struct event));
     if (r.v->backing) {
-        must("cd '%s' && head -c %d /dev/zero | tr '\\0' '\\273' >back.img && qemu-img create -q -f qcow2 -b back.img -F "
-             "raw -o %s disk.qcow2", r.dir, CELLS * CELL, r.v->create);
+        must("cd '%s' && head -c %d /dev/zero | tr '\\0' '\\273' >back.img && qemu-img create -q -f qcow2 -b back.img "
+             "-F raw -o %s disk.qcow2", r.dir, CELLS * CELL, r.v->create);
     } else {
         must("qemu-img create -q -f qcow2 -o %s '%s' %d", r.v->create, r.img, CELLS * CELL);
     }

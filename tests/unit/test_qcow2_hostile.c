@@ -172,7 +172,8 @@ static char *make(struct fix *f, const struct hostile *h)
     uint8_t *orig = g_memdup2(image, len);
     for (int i = 0; i < 4 && h->patch[i].size; i++) {
         const struct patch *p = &h->patch[i];
-        put((uint8_t *) image + base_of(orig, p->from) + p->off, p->value + (p->plus ? base_of(orig, p->plus) : 0), p->size);
+        put((uint8_t *) image + base_of(orig, p->from) + p->off,
+            p->value + (p->plus ? base_of(orig, p->plus) : 0), p->size);
     }
     g_assert_true(g_file_set_contents(path, image, h->truncate ? (gssize) h->truncate : (gssize) len, NULL));
     g_free(orig);
@@ -271,8 +272,8 @@ static void test_backing(struct fix *f, gconstpointer unused)
     must("cd '%s' && qemu-img create -q -f qcow2 -u -b b.qcow2 -F qcow2 a.qcow2 1M && "
          "qemu-img create -q -f qcow2 -u -b ./a.qcow2 -F qcow2 b.qcow2 1M", f->dir);
     expect(f, "a.qcow2", "is its own backing file");
-    must("cd '%s' && for i in $(seq 1 120); do qemu-img create -q -f qcow2 -u -b c$((i + 1)) -F qcow2 c$i 1M || exit; done",
-         f->dir);
+    must("cd '%s' && for i in $(seq 1 120); do "
+         "qemu-img create -q -f qcow2 -u -b c$((i + 1)) -F qcow2 c$i 1M || exit; done", f->dir);
     expect(f, "c1", "images back each other");
     must("cd '%s' && qemu-img create -q -f qcow2 -u -b none.img -F raw n.qcow2 1M", f->dir);
     expect(f, "n.qcow2", "none.img': No such file");
@@ -295,8 +296,9 @@ static void test_named_feature(struct fix *f, gconstpointer unused)
 {
     (void) unused;
     must("cd '%s' && cp v3.qcow2 t.qcow2 && python3 -c '\nd = bytearray(open(\"t.qcow2\", \"rb\").read())\n"
-         "i = d.find(b\"lazy refcounts\")\nd[i-2:i] = bytes([0, 50])\nd[i:i+14] = b\"time\\x07travel...\"[:14]\nd[72:80] = "
-         "(1 << 50).to_bytes(8, \"big\")\nopen(\"t.qcow2\", \"wb\").write(d)'", f->dir);
+         "i = d.find(b\"lazy refcounts\")\nd[i-2:i] = bytes([0, 50])\n"
+         "d[i:i+14] = b\"time\\x07travel...\"[:14]\nd[72:80] = (1 << 50).to_bytes(8, \"big\")\n"
+         "open(\"t.qcow2\", \"wb\").write(d)'", f->dir);
     expect(f, "t.qcow2", "features that are not supported: 'time?travel...'");
 }
 

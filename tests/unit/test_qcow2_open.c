@@ -40,7 +40,8 @@ static void test_chain(struct fix *f, gconstpointer unused)
     err = refused(f->vm, "id=d,file=%s", top);
     g_assert_nonnull(strstr(err, "base.img': No such file"));
     expect_refused(err, "(it backs '");
-    blk = add_drive(f->vm, "id=d,backing.file.filename=%s/moved.img,backing.driver=raw,file=%s/mid.qcow2", f->dir, f->dir);
+    blk = add_drive(f->vm, "id=d,backing.file.filename=%s/moved.img,backing.driver=raw,file=%s/mid.qcow2", f->dir,
+                    f->dir);
     char *moved = g_build_filename(f->dir, "moved.img", NULL);
     same_as(blk, moved);
     close_drive(blk);
