@@ -412,13 +412,13 @@ static void nbd_free(struct bnode *node)
 
 static const struct bnode_class nbd_class = { .name = "nbd", .submit = nbd_submit, .close = nbd_free };
 
-static struct bnode *nbd_open(struct bctx *c, const struct bopen *o, const struct nbd_address *a, GError **err)
+static struct bnode *nbd_open(struct bctx *c, const struct bopen *o, struct nbd_address a, GError **err)
 {
     struct nbd *n = (struct nbd *) node_new(sizeof *n, &nbd_class, c);
 
     n->who = g_strdup(o->who);
     n->path = g_strdup(o->path);
-    n->addr = (struct nbd_address){ g_strdup(a->host), g_strdup(a->port), g_strdup(a->path), g_strdup(a->name) };
+    n->addr = a;
     n->node.read_only = o->read_only;
     n->delay = o->reconnect_delay;
     n->waiting_tail = &n->waiting;

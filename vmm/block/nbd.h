@@ -20,7 +20,8 @@ void nbd_address_clear(struct nbd_address *a);
 char *nbd_address_of(const struct drive_config *cfg, GError **err);
 
 struct nbd_module {
-    struct bnode *(*open)(struct bctx *c, const struct bopen *o, const struct nbd_address *a, GError **err);
+    /* The address is its own from then on, also on failure. */
+    struct bnode *(*open)(struct bctx *c, const struct bopen *o, struct nbd_address a, GError **err);
 };
 extern const struct nbd_module bantam_nbd; /* module_symbol("nbd", "bantam_nbd", ...) */
 

@@ -150,7 +150,6 @@ char *nbd_address_of(const struct drive_config *cfg, GError **err)
 static struct bnode *open_nbd(struct bctx *c, const struct bopen *o, GError **err)
 {
     struct nbd_address a;
-    struct bnode *n = NULL;
 
     if (!nbd_parse(o->path, &a, err)) {
         fail_prefix(err, "%s", o->who);
@@ -158,11 +157,10 @@ static struct bnode *open_nbd(struct bctx *c, const struct bopen *o, GError **er
     }
     const struct nbd_module *m = module_symbol("nbd", "bantam_nbd", err);
     if (m)
-        n = m->open(c, o, &a, err);
-    else
-        fail_prefix(err, "%s", o->who);
+        return m->open(c, o, a, err);
     nbd_address_clear(&a);
-    return n;
+    fail_prefix(err, "%s", o->who);
+    return NULL;
 }
 
 struct bnode *protocol_open(struct bctx *c, const struct bopen *o, GError **err)
