@@ -41,6 +41,8 @@ const struct device_class *const device_catalog[] = {
     &virtio_rng_device_class,
     &virtio_net_pci_class, &virtio_net_pci_transitional_class, &virtio_net_pci_non_transitional_class,
     &virtio_net_device_class,
+    &virtio_balloon_pci_class, &virtio_balloon_pci_transitional_class, &virtio_balloon_pci_non_transitional_class,
+    &virtio_balloon_device_class,
 
 
     NULL,
