@@ -8,7 +8,7 @@
 
 enum { CAP_MSIX = 0x11, CAP_SIZE = 12, CONTROL = 2, TABLE = 4, PBA = 8 };
 enum { CONTROL_ENABLE = 0x8000, CONTROL_MASK = 0x4000, VECTOR_MASKED = 1, ENTRY = 16 };
-enum { BAR_MIN = 4096, PBA_MIN = 2048 };
+enum { BAR_MIN = 4096, PBA_MIN = 2048, SEEN_NO_DMA = 1 << 16, SEEN_NONE = 1 << 17 };
 
 static uint16_t control(const struct msix *m)
 {
@@ -114,7 +114,11 @@ void msix_config_written(struct msix *m)
 {
     if (!m->p)
         return;
-    bool on = control(m) & CONTROL_ENABLE;
+    uint32_t now = control(m) | (m->p->dev.dma_disabled ? SEEN_NO_DMA : 0);
+    bool on = now & CONTROL_ENABLE;
+    if (now == m->seen)
+        return;
+    m->seen = now;
     __atomic_store_n(&m->enabled, on, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < m->n; i++) {
         struct msix_vector *v = &m->vectors[i];
@@ -195,6 +199,7 @@ bool msix_init(struct msix *m, struct pci_dev *p, unsigned n, unsigned bar, GErr
     m->p = p;
     m->n = n;
     m->bar_n = (uint8_t) bar;
+    m->seen = SEEN_NONE;
     m->pba = MAX(PBA_MIN, n * ENTRY);
     while (size < m->pba + (n + 63) / 64 * 8)
         size *= 2;
@@ -235,6 +240,7 @@ void msix_reset(struct msix *m)
         v->control = VECTOR_MASKED;
     }
     st_le16(m->p->cfg + m->cap + CONTROL, (uint16_t) (m->n - 1));
+    m->seen = SEEN_NONE;
     msix_config_written(m); /* switched off: disconnects, forgets what was pending */
 }
 
@@ -262,6 +268,7 @@ bool msix_post_load(struct msix *m)
         if (v->pending)
             event_signal(v->fd);
     }
+    m->seen = SEEN_NONE;
     msix_config_written(m);
     return true;
 }
@@ -278,5 +285,5 @@ static const struct state vector_state[] = {
 const struct state msix_state[] = {
     STATE_HOST(struct msix, p), STATE_HOST(struct msix, bar), STATE_VECTOR(struct msix, vectors, n, vector_state),
     STATE_HOST(struct msix, n), STATE_HOST(struct msix, pba), STATE_HOST(struct msix, cap),
-    STATE_HOST(struct msix, bar_n), STATE_HOST(struct msix, enabled), {}
+    STATE_HOST(struct msix, bar_n), STATE_HOST(struct msix, enabled), STATE_HOST(struct msix, seen), {}
 };

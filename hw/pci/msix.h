@@ -29,6 +29,7 @@ struct msix {
     uint32_t pba;      /* offset of the pending bits in the BAR */
     uint8_t cap, bar_n;
     bool enabled;      /* atomic */
+    uint32_t seen;     /* the control bits that the vectors were last brought in line with */
 };
 
 extern const struct state msix_state[];
