@@ -4,14 +4,6 @@
 
 #include "tests/unit/blktest.h"
 
-static inline uint8_t *aligned_buf(size_t len)
-{
-    void *p = NULL;
-
-    g_assert_cmpint(posix_memalign(&p, 4096, len), ==, 0);
-    return memset(p, 0, len);
-}
-
 enum { DISK = 4 << 20, DEPTH = 16 };
 
 struct slot {

@@ -95,6 +95,14 @@ static inline struct blk *add_drive(struct vm *vm, const char *fmt, ...)
     return blk;
 }
 
+static inline uint8_t *aligned_buf(size_t len)
+{
+    void *p = NULL;
+
+    g_assert_cmpint(posix_memalign(&p, 4096, len), ==, 0);
+    return memset(p, 0, len);
+}
+
 /* The error of a drive that can't be; the caller frees. */
 static inline char *refused(struct vm *vm, const char *fmt, ...) G_GNUC_PRINTF(2, 3);
 static inline char *refused(struct vm *vm, const char *fmt, ...)

@@ -301,50 +301,7 @@ static void test_sync_read(struct fix *f, gconstpointer unused)
     g_free(img);
 }
 
-/* In an iothread's exec: no VM lock, completions in its thread. */
-static void *iothread(void *opaque)
-{
-    struct drainer *d = opaque;
-
-    blk_submit(d->blk, &d->io->req);
-    while (!d->io->done)
-        exec_iterate(d->blk->exec, true);
-    g_assert_cmpint(d->io->err, ==, 0);
-    for (int i = 0; i < 4; i++) /* serve the main thread's stop */
-        exec_iterate(d->blk->exec, false), g_usleep(20000);
-    return NULL;
-}
-
-static void test_iothread(struct fix *f, gconstpointer unused)
-{
-    (void) unused;
-    char *img = make_image(f->dir, "disk.img", 1 << 20);
-    struct blk *blk = add_drive(f->vm, "id=d,format=raw,file=%s,cache=none,aio=native", img);
-    struct exec e;
-    uint8_t *buf = aligned_buf(4096);
-
-    exec_init(&e, f->vm, "iothread0", false);
-    drive_set_exec(blk, &e);
-    struct io io = { .iov[0] = { buf, 4096 } };
-    io.req = (struct blk_req){
-        .op = BLK_WRITE, .len = 4096, .iov = io.iov, .niov = 1, .done = io_done, .opaque = &io
-    };
-    struct drainer d = { blk, &io, 1 };
-    memset(buf, 9, 4096);
-    g_assert_true(vm_cont(f->vm));
-    vm_lock(f->vm); /* held by someone: an iothread does not care */
-    GThread *t = g_thread_new("iothread", iothread, &d);
-    g_usleep(10000);
-    vm_unlock(f->vm);
-    vm_stop(f->vm, RUN_PAUSED);
-    g_thread_join(t);
-    drive_set_exec(blk, &f->vm->main);
-    exec_clear(&e);
-    free(buf);
-    g_free(img);
-}
-
-/* The same with every engine: it moves along, is used from there, and the machine stops and goes on meanwhile. */
+/* In an iothread, with every engine: it moves along, is used from there, and the machine stops and goes on meanwhile. */
 struct busy {
     struct blk *blk;
     uint8_t *model;
@@ -378,11 +335,12 @@ static void test_iothread_busy(struct fix *f, gconstpointer mode)
     b.blk = add_drive(f->vm, "id=d,format=raw,file=%s,%s", img, (const char *) mode);
     hammer(b.blk, b.model, DISK, 50, false);
     exec_init(&e, f->vm, "iothread0", false);
-    drive_set_exec(b.blk, &e);
+    blk_set_exec(b.blk, &e);
     g_assert_true(drive_query(b.blk, &info));
     const char *want = strstr(mode, "aio=") ? strstr(mode, "aio=") + 4 : have_uring() ? "io_uring" : "threads";
     g_assert_cmpstr(info.aio, ==, want);
     GThread *t = g_thread_new("iothread", busy_thread, &b);
+    e.thread = t;
     while (!__atomic_load_n(&b.done, __ATOMIC_ACQUIRE)) {
         g_assert_true(vm_cont(f->vm));
         g_usleep(rnd(3000));
@@ -391,7 +349,8 @@ static void test_iothread_busy(struct fix *f, gconstpointer mode)
     __atomic_store_n(&b.done, false, __ATOMIC_RELEASE);
     exec_post(&e, wake, NULL);
     g_thread_join(t);
-    drive_set_exec(b.blk, &f->vm->main);
+    e.thread = NULL;
+    blk_set_exec(b.blk, &f->vm->main);
     exec_clear(&e);
     hammer(b.blk, b.model, DISK, 50, false);
     close_drive(b.blk);
@@ -410,7 +369,7 @@ static void test_poll(struct fix *f, gconstpointer mode)
     struct exec e;
 
     exec_init(&e, f->vm, "iothread0", false);
-    drive_set_exec(blk, &e);
+    blk_set_exec(blk, &e);
     for (int i = 0; i < 200; i++) {
         struct io io;
         memset(buf, i, 4096);
@@ -426,7 +385,7 @@ static void test_poll(struct fix *f, gconstpointer mode)
         g_assert_true(buf[0] == i && buf[4095] == i);
         g_assert_false(bctx_poll(c));
     }
-    drive_set_exec(blk, &f->vm->main);
+    blk_set_exec(blk, &f->vm->main);
     exec_clear(&e);
     free(buf);
     g_free(img);
@@ -514,7 +473,6 @@ int main(int argc, char **argv)
     add("iothread-busy", "cache=writeback", test_iothread_busy);
     g_test_add("/block/drain-chain", struct fix, NULL, setup, test_drain_chain, teardown);
     g_test_add("/block/sync-read", struct fix, NULL, setup, test_sync_read, teardown);
-    g_test_add("/block/iothread", struct fix, NULL, setup, test_iothread, teardown);
     g_test_add("/block/lazy-threads", struct fix, NULL, setup, test_no_threads_at_start, teardown);
     return g_test_run();
 }

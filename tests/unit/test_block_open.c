@@ -450,7 +450,7 @@ static void test_no_uring(struct fix *f, gconstpointer unused)
         g_assert_nonnull(strstr(msg, "use aio=native or aio=threads"));
         struct blk *blk = add_drive(f->vm, "id=d,file=%s,cache=none", f->img);
         exec_init(&e, f->vm, "iothread0", false);
-        drive_set_exec(blk, &e); /* where it would have been the best */
+        blk_set_exec(blk, &e); /* where it would have been the best */
         g_assert_true(drive_query(blk, &info));
         g_assert_cmpstr(info.aio, ==, "native");
         _exit(0);

@@ -236,9 +236,9 @@ static void test_iothread(struct fix *f, gconstpointer unused)
         return;
     struct blk *blk = add_drive(f->vm, "id=d,format=raw,file=nbd:unix:%s", f->sock);
     exec_init(&e, f->vm, "iothread0", false);
-    drive_set_exec(blk, &e);
+    blk_set_exec(blk, &e);
     g_thread_join(g_thread_new("iothread", iothread, blk));
-    drive_set_exec(blk, &f->vm->main);
+    blk_set_exec(blk, &f->vm->main);
     exec_clear(&e);
     close_drive(blk);
 }

@@ -4,6 +4,9 @@
 
 #include <errno.h>
 
+const char *const blk_werror_names[] = { "auto", "report", "stop", "ignore", "enospc", NULL };
+const char *const blk_rerror_names[] = { "auto", "report", "stop", "ignore", NULL };
+
 bool blk_attach(struct blk *blk, struct device *dev, const struct blk_dev_ops *ops, void *opaque,
                 GError **err)
 {
@@ -20,6 +23,7 @@ void blk_detach(struct blk *blk)
     if (!blk || !blk->dev)
         return;
     blk_drain(blk);
+    blk_set_exec(blk, &blk->vm->main);
     blk->dev = NULL;
     blk->dev_ops = NULL;
 }
@@ -32,9 +36,39 @@ void blk_submit(struct blk *blk, struct blk_req *req)
     blk->ops->submit(blk, req);
 }
 
+void blk_set_exec(struct blk *blk, struct exec *e)
+{
+    if (blk->exec == e)
+        return;
+    if (blk->ops->set_exec)
+        blk->ops->set_exec(blk, e);
+}
+
+static void drain(void *opaque)
+{
+    struct blk *blk = opaque;
+
+    blk->ops->drain(blk);
+}
+
 void blk_drain(struct blk *blk)
 {
-    blk->ops->drain(blk);
+    exec_call(blk->exec, drain, blk);
+}
+
+static void settle(void *opaque)
+{
+    struct blk *blk = opaque;
+
+    if (blk->ops->settle)
+        blk->ops->settle(blk);
+    else
+        blk->ops->drain(blk);
+}
+
+void blk_settle(struct blk *blk)
+{
+    exec_call(blk->exec, settle, blk);
 }
 
 void blk_plug(struct blk *blk)
@@ -61,6 +95,8 @@ void blk_set_tray(struct blk *blk, bool open, bool eject)
 }
 
 struct sync_read {
+    struct blk_req *req;
+    struct blk *blk;
     bool done;
     int err;
 };
@@ -73,16 +109,24 @@ static void sync_done(struct blk_req *req, int err)
     s->err = err;
 }
 
+static void sync_run(void *opaque)
+{
+    struct sync_read *s = opaque;
+
+    blk_submit(s->blk, s->req);
+    s->blk->ops->drain(s->blk);
+}
+
 int blk_read_sync(struct blk *blk, uint64_t off, void *buf, size_t len)
 {
-    struct sync_read s = { 0 };
+    struct sync_read s = { .blk = blk };
     struct iovec iov = { buf, len };
     struct blk_req req = {
         .op = BLK_READ, .off = off, .len = len, .iov = &iov, .niov = 1, .done = sync_done, .opaque = &s
     };
 
-    blk_submit(blk, &req);
-    blk_drain(blk);
+    s.req = &req;
+    exec_call(blk->exec, sync_run, &s);
     g_assert(s.done);
     return s.err;
 }

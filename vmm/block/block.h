@@ -19,6 +19,8 @@ struct blk;
 
 enum blk_op { BLK_READ, BLK_WRITE, BLK_FLUSH, BLK_DISCARD, BLK_WRITE_ZEROES };
 enum { BLK_FUA = 1, BLK_MAY_UNMAP = 2 }; /* flags */
+enum blk_policy { POLICY_AUTO, POLICY_REPORT, POLICY_STOP, POLICY_IGNORE, POLICY_ENOSPC };
+extern const char *const blk_werror_names[], *const blk_rerror_names[];
 
 struct blk_req { /* a field of the device; not touched by the device between submit and done */
     struct blk *blk;
@@ -52,7 +54,9 @@ struct blk_ops { /* the backend; tests make their own */
     void (*submit)(struct blk *blk, struct blk_req *req);
     void (*cancel)(struct blk *blk, struct blk_req *req); /* may be NULL; see blk_drain */
     void (*drain)(struct blk *blk);  /* returns when nothing is in flight; callbacks have run */
+    void (*settle)(struct blk *blk); /* the same, without those kept for later; NULL: drain */
     void (*plug)(struct blk *blk, bool on); /* may be NULL */
+    void (*set_exec)(struct blk *blk, struct exec *e); /* may be NULL: it stays in the main one */
     void (*eject)(struct blk *blk);  /* the guest opened (true) the tray: image is closed */
     void (*free)(struct blk *blk);
 };
@@ -69,6 +73,7 @@ struct blk { /* first member of the backend's struct */
     bool write_cache; /* guest-visible write cache: FLUSH needed; false: every write is durable when done.  A
                        * device may change it (it flushes before it turns it off) */
     char *serial;       /* -drive serial=, or NULL */
+    int werror, rerror; /* enum blk_policy; auto: enospc and report.  A device may change them in realize */
     struct device *dev; /* who uses it: a second one is refused */
     const struct blk_dev_ops *dev_ops;
     void *dev_opaque;
@@ -83,7 +88,10 @@ struct blk { /* first member of the backend's struct */
 /* Attach the device that uses the drive (from realize); refused when another one does. */
 bool blk_attach(struct blk *blk, struct device *dev, const struct blk_dev_ops *ops, void *opaque,
                 GError **err);
-void blk_detach(struct blk *blk); /* drains first; blk may be NULL */
+void blk_detach(struct blk *blk); /* drains first, and brings it back to the main exec; blk may be NULL */
+
+/* Let it live in another exec; nothing is in flight.  By the main thread: from realize and unrealize. */
+void blk_set_exec(struct blk *blk, struct exec *e);
 
 void blk_submit(struct blk *blk, struct blk_req *req);
 
@@ -91,10 +99,12 @@ void blk_submit(struct blk *blk, struct blk_req *req);
 void blk_plug(struct blk *blk);
 void blk_unplug(struct blk *blk);
 
-/* Wait until no request of this blk is in flight, running their `done`s: called in the exec with the VM lock
- * held (reset of a device with DMA in flight), so `done` may come from inside.  A request that werror=stop
- * keeps ends with its error. */
+/* Wait until no request of this blk is in flight, running their `done`s (reset of a device with DMA in flight): in
+ * its exec, so `done` may come from inside; or from outside of an iothread, which does it and is waited for.  A
+ * request that werror=stop keeps ends with its error. */
 void blk_drain(struct blk *blk);
+/* The same, but such requests stay: the VM is stopped, and will continue. */
+void blk_settle(struct blk *blk);
 
 /* The guest opened or closed the tray; opening with `eject` removes the medium. */
 void blk_set_tray(struct blk *blk, bool open, bool eject);

@@ -6,46 +6,6 @@
 #include <errno.h>
 #include <signal.h>
 
-/* --- the drive's exec ---------------------------------------------------------------------------- */
-
-struct call {
-    struct drive *d;
-    void (*fn)(struct drive *d, void *opaque);
-    void *opaque;
-    GMutex mutex;
-    GCond cond;
-    bool done;
-};
-
-static void call_job(void *opaque)
-{
-    struct call *c = opaque;
-
-    c->fn(c->d, c->opaque);
-    g_mutex_lock(&c->mutex);
-    c->done = true;
-    g_cond_signal(&c->cond);
-    g_mutex_unlock(&c->mutex);
-}
-
-void drive_call_inside(struct drive *d, void (*fn)(struct drive *d, void *opaque), void *opaque)
-{
-    if (d->blk.exec->main) {
-        fn(d, opaque);
-        return;
-    }
-    struct call c = { .d = d, .fn = fn, .opaque = opaque };
-    g_mutex_init(&c.mutex);
-    g_cond_init(&c.cond);
-    exec_post(d->blk.exec, call_job, &c);
-    g_mutex_lock(&c.mutex);
-    while (!c.done)
-        g_cond_wait(&c.cond, &c.mutex);
-    g_mutex_unlock(&c.mutex);
-    g_mutex_clear(&c.mutex);
-    g_cond_clear(&c.cond);
-}
-
 /* --- media ------------------------------------------------------------------------------------- */
 
 /* *used: the format's name, for the user. */
@@ -140,19 +100,53 @@ static bool is_drive(struct blk *blk, GError **err)
     return blk->ops == &drive_ops || fail(err, "drive '%s' has no changeable image", blk->id);
 }
 
-bool drive_eject(struct blk *blk, bool force, GError **err)
+/* What the monitor asks for is carried out where the drive lives. */
+struct ask {
+    struct drive *d;
+    bool (*fn)(struct ask *a);
+    const char *path, *format;
+    enum drive_mode mode;
+    bool force, ok;
+    uint64_t size;
+    struct drive_info *info;
+    GError **err;
+};
+
+static void carry_out(void *opaque)
 {
-    if (!is_drive(blk, err))
+    struct ask *a = opaque;
+
+    a->ok = a->fn(a);
+}
+
+static bool ask(struct blk *blk, struct ask a)
+{
+    if (!is_drive(blk, a.err))
         return false;
-    struct drive *d = as_drive(blk);
+    a.d = as_drive(blk);
+    exec_call(blk->exec, carry_out, &a);
+    return a.ok;
+}
+
+static bool eject(struct ask *a)
+{
+    struct drive *d = a->d;
+    struct blk *blk = &d->blk;
+    GError **err = a->err;
+
     if (!blk->removable)
         return fail(err, "%s is not removable", d->who);
-    if (!force && !tray_unlocked(d, err))
+    if (!a->force && !tray_unlocked(d, err))
         return false;
     drive_eject_op(blk);
     blk_set_tray(blk, true, false);
     tell_media(blk);
     return true;
+}
+
+bool drive_eject(struct blk *blk, bool force, GError **err)
+{
+    return ask(blk, (struct ask){ .fn = eject, .force = force, .err = err });
 }
 
 static bool removable(struct blk *blk, GError **err)
@@ -183,6 +177,11 @@ bool drive_close_tray(struct blk *blk, GError **err)
     return true;
 }
 
+static void eject_now(void *opaque)
+{
+    drive_eject_op(opaque);
+}
+
 bool drive_remove_medium(struct blk *blk, GError **err)
 {
     if (!removable(blk, err))
@@ -190,28 +189,27 @@ bool drive_remove_medium(struct blk *blk, GError **err)
     if (has_tray(blk) && !blk->tray_open)
         return fail(err, "%s: the tray is not open", as_drive(blk)->who);
     if (blk->present) {
-        drive_eject_op(blk);
+        exec_call(blk->exec, eject_now, blk);
         tell_media(blk);
     }
     return true;
 }
 
-bool drive_change_medium(struct blk *blk, const char *path, const char *format, enum drive_mode mode,
-                         GError **err)
+static bool change_medium(struct ask *a)
 {
-    if (!is_drive(blk, err))
-        return false;
-    struct drive *d = as_drive(blk);
-    const char *used;
-    bool ro = d->kind_read_only || mode == DRIVE_MODE_READ_ONLY ||
-              (mode == DRIVE_MODE_RETAIN && d->config_read_only);
+    struct drive *d = a->d;
+    struct blk *blk = &d->blk;
+    GError **err = a->err;
+    const char *used, *path = a->path;
+    bool ro = d->kind_read_only || a->mode == DRIVE_MODE_READ_ONLY ||
+              (a->mode == DRIVE_MODE_RETAIN && d->config_read_only);
     if (!blk->removable)
         return fail(err, "%s is not removable: its medium can't be changed", d->who);
     if (!tray_unlocked(d, err))
         return false;
     blk_drain(blk);
     node_lock(d->root, false); /* the new one may be the same file */
-    struct bnode *root = open_layers(d, path, format, ro, &used, err);
+    struct bnode *root = open_layers(d, path, a->format, ro, &used, err);
     if (!root) {
         int e = node_lock(d->root, true);
         if (e)
@@ -228,34 +226,38 @@ bool drive_change_medium(struct blk *blk, const char *path, const char *format, 
     return true;
 }
 
-struct resize {
-    uint64_t size;
-    int err;
-};
-
-static void resize_inside(struct drive *d, void *opaque)
+bool drive_change_medium(struct blk *blk, const char *path, const char *format, enum drive_mode mode,
+                         GError **err)
 {
-    struct resize *r = opaque;
+    struct ask a = { .fn = change_medium, .path = path, .format = format, .mode = mode, .err = err };
 
-    drive_wait(d);
-    r->err = node_resize(d->root, r->size);
-    d->blk.size = d->root->size;
+    return ask(blk, a);
 }
 
-bool drive_resize(struct blk *blk, uint64_t size, GError **err)
+static bool resize(struct ask *a)
 {
-    if (!is_drive(blk, err))
-        return false;
-    struct drive *d = as_drive(blk);
-    struct resize r = { .size = size };
+    struct drive *d = a->d;
+    struct blk *blk = &d->blk;
+    GError **err = a->err;
+    uint64_t size = a->size;
+
     if (!d->root)
         return fail(err, "%s has no medium", d->who);
     if (!size || size % 512 || size > INT64_MAX)
         return fail(err, "%s: a size of %" PRIu64 " bytes is no multiple of 512", d->who, size);
-    drive_call_inside(d, resize_inside, &r);
-    if (r.err)
+    drive_wait(d);
+    int e = node_resize(d->root, size);
+    blk->size = d->root->size;
+    if (e)
         return fail(err, "%s: cannot resize '%s' to %" PRIu64 " bytes: %s", d->who, d->file, size,
-                    g_strerror(r.err));
+                    g_strerror(e));
+    return true;
+}
+
+bool drive_resize(struct blk *blk, uint64_t size, GError **err)
+{
+    if (!ask(blk, (struct ask){ .fn = resize, .size = size, .err = err }))
+        return false;
     if (blk->dev_ops && blk->dev_ops->resized)
         blk->dev_ops->resized(blk->dev_opaque);
     return true;
@@ -268,19 +270,19 @@ bool drive_uses_file(struct blk *blk, uint64_t dev, uint64_t ino)
 
 /* --- stop and continue ------------------------------------------------------------------------- */
 
-static void quiesce(struct drive *d, void *unused)
+static void quiesce(void *opaque)
 {
-    (void) unused;
+    struct drive *d = opaque;
+
     drive_wait(d);
     int err = drive_flush_now(d);
     if (err)
         warn_user("%s: flushing '%s' failed: %s", d->who, d->file, g_strerror(err));
 }
 
-static void retry(struct drive *d, void *unused)
+static void retry(void *opaque)
 {
-    (void) unused;
-    drive_retry(d);
+    drive_retry(opaque);
 }
 
 static void on_phase(void *opaque, enum vm_phase phase)
@@ -289,16 +291,19 @@ static void on_phase(void *opaque, enum vm_phase phase)
 
     if (phase != PHASE_STOPPED && (phase != PHASE_CONTINUE || !__atomic_load_n(&d->kept_count, __ATOMIC_ACQUIRE)))
         return;
-    exec_enter(&d->blk.vm->main);
-    drive_call_inside(d, phase == PHASE_STOPPED ? quiesce : retry, NULL);
-    exec_leave(&d->blk.vm->main);
+    exec_call(d->blk.exec, phase == PHASE_STOPPED ? quiesce : retry, d);
+}
+
+static void wait_now(void *opaque)
+{
+    drive_wait(opaque);
 }
 
 void drive_set_exec(struct blk *blk, struct exec *e)
 {
     struct drive *d = as_drive(blk);
 
-    drive_wait(d);
+    exec_call(blk->exec, wait_now, d);
     bctx_move(&d->ctx, e);
     blk->exec = e;
 }
@@ -364,6 +369,8 @@ struct blk *drive_open(struct vm *vm, const struct drive_config *cfg, GError **e
         .write_cache =
             enabled(cfg->cache_writeback, cfg->cache != CACHE_WRITETHROUGH && cfg->cache != CACHE_DIRECTSYNC),
         .serial = g_strdup(cfg->serial),
+        .werror = cfg->werror,
+        .rerror = cfg->rerror,
     };
     d->who = g_strdup_printf("drive '%s'", d->blk.id);
     d->cfg = *cfg;
@@ -409,6 +416,14 @@ struct blk *drive_open(struct vm *vm, const struct drive_config *cfg, GError **e
     return &d->blk;
 }
 
+static void let_go(void *opaque)
+{
+    struct drive *d = opaque;
+
+    if (d->root)
+        remove_medium(d);
+}
+
 void drive_close(struct blk *blk)
 {
     if (!blk || blk->ops != &drive_ops)
@@ -417,8 +432,7 @@ void drive_close(struct blk *blk)
 
     blk_drain(blk);
     blk_detach(blk);
-    if (d->root)
-        remove_medium(d);
+    exec_call(blk->exec, let_go, d);
     vm_remove_notifier(blk->vm, &d->notifier);
     g_hash_table_remove(blk->vm->blks, blk->id);
     drive_free_parts(d);
@@ -442,15 +456,15 @@ static unsigned backing_depth(const struct bnode *n)
     return depth;
 }
 
-bool drive_query(struct blk *blk, struct drive_info *info)
+static bool query(struct ask *a)
 {
     static const char *const zeroes[] = { "off", "on", "unmap" };
     static const char *const caches[2][2] = { { "writethrough", "writeback" }, { "directsync", "none" } };
 
-    if (blk->ops != &drive_ops)
-        return false;
-    struct drive *d = as_drive(blk);
-    *info = (struct drive_info){
+    struct drive *d = a->d;
+    struct blk *blk = &d->blk;
+
+    *a->info = (struct drive_info){
         .file = d->file, .format = d->format, .aio = d->ctx.engine->name, .io_status = d->io_status,
         .kept = __atomic_load_n(&d->kept_count, __ATOMIC_ACQUIRE),
         .cache = d->no_flush ? "unsafe" : caches[d->direct][blk->write_cache],
@@ -460,4 +474,9 @@ bool drive_query(struct blk *blk, struct drive_info *info)
         .locked = blk->dev_ops && blk->dev_ops->tray_locked && blk->dev_ops->tray_locked(blk->dev_opaque),
     };
     return true;
+}
+
+bool drive_query(struct blk *blk, struct drive_info *info)
+{
+    return blk->ops == &drive_ops && ask(blk, (struct ask){ .fn = query, .info = info });
 }

@@ -2,8 +2,8 @@
  * node.h.
  *
  * drive_open registers the drive in vm->blks, in the main exec.  Everything here is called by the main
- * thread: before the VM runs, or under the VM lock.  What fails because of the user's choice is one GError
- * line that starts with "drive 'ID': ".
+ * thread: before the VM runs, or under the VM lock; a drive that lives in an iothread is asked there.  What
+ * fails because of the user's choice is one GError line that starts with "drive 'ID': ".
  *
  * Caches, and what FLUSH means (cache=):
  *   writeback     the host's page cache; FLUSH is fdatasync
@@ -23,7 +23,6 @@ enum drive_if { DRIVE_IDE, DRIVE_FLOPPY, DRIVE_VIRTIO, DRIVE_NONE };
 enum drive_media { MEDIA_DISK, MEDIA_CDROM };
 enum drive_cache { CACHE_WRITEBACK, CACHE_NONE, CACHE_WRITETHROUGH, CACHE_DIRECTSYNC, CACHE_UNSAFE };
 enum drive_aio { AIO_THREADS, AIO_NATIVE, AIO_IO_URING, AIO_AUTO };
-enum drive_policy { POLICY_AUTO, POLICY_REPORT, POLICY_STOP, POLICY_IGNORE, POLICY_ENOSPC };
 enum { DRIVE_UNSET = 0xffffffff }; /* index, bus, unit that were not given */
 
 struct drive_config {
@@ -63,8 +62,6 @@ void drive_close(struct blk *blk); /* detaches, drains, flushes; NULL is fine */
 void drive_close_all(struct vm *vm);
 
 struct blk *drive_find(struct vm *vm, const char *id); /* NULL: none of that name */
-/* move it, drained, to an iothread (before its loop runs) or back */
-void drive_set_exec(struct blk *blk, struct exec *e);
 
 enum drive_mode { DRIVE_MODE_RETAIN, DRIVE_MODE_READ_ONLY, DRIVE_MODE_READ_WRITE };
 /* format may be NULL: as drive_open.  The new image is opened before the old one is let go. */

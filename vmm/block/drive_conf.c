@@ -7,8 +7,6 @@ static const char *const media_names[] = { "disk", "cdrom", NULL };
 static const char *const cache_names[] = { "writeback", "none", "writethrough", "directsync", "unsafe",
                                           NULL };
 static const char *const aio_names[] = { "threads", "native", "io_uring", "auto", NULL };
-static const char *const werror_names[] = { "auto", "report", "stop", "ignore", "enospc", NULL };
-static const char *const rerror_names[] = { "auto", "report", "stop", "ignore", NULL };
 static const char *const discard_names[] = { "ignore", "unmap", NULL };
 static const char *const zeroes_names[] = { "off", "on", "unmap", NULL };
 
@@ -53,8 +51,8 @@ const struct prop drive_props[] = {
     PROP_BOOL(T, read_only, false, .name = "read-only", .desc = "the guest can't write"),
     PROP_BOOL(T, read_only, false, .name = "readonly", .desc = "the same"),
     PROP_BOOL(T, snapshot, false, .desc = "keep writes in a temporary file and drop them at the end"),
-    PROP_ENUM(T, werror, POLICY_AUTO, werror_names, .desc = "when a write fails; auto: enospc"),
-    PROP_ENUM(T, rerror, POLICY_AUTO, rerror_names, .desc = "when a read fails; auto: report"),
+    PROP_ENUM(T, werror, POLICY_AUTO, blk_werror_names, .desc = "when a write fails; auto: enospc"),
+    PROP_ENUM(T, rerror, POLICY_AUTO, blk_rerror_names, .desc = "when a read fails; auto: report"),
     PROP_ENUM(T, discard, 0, discard_names, .desc = "what a guest's discard does to the image"),
     PROP_ENUM(T, detect_zeroes, 0, zeroes_names, .name = "detect-zeroes",
               .desc = "write zeros as holes or zero ranges"),

@@ -38,8 +38,7 @@ void drive_fail_kept(struct drive *d); /* end them with their error: nobody will
 void drive_retry(struct drive *d);
 int drive_flush_now(struct drive *d);  /* blocking */
 
+void drive_set_exec(struct blk *blk, struct exec *e); /* drive.c */
 void drive_eject_op(struct blk *blk); /* drive.c */
-/* Run fn inside the drive's exec and wait for it; under the VM lock, if that is the main one. */
-void drive_call_inside(struct drive *d, void (*fn)(struct drive *d, void *opaque), void *opaque);
 
 #endif

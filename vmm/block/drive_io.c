@@ -50,9 +50,9 @@ static bool no_space(int err)
     return err == ENOSPC || err == EDQUOT || err == EFBIG;
 }
 
-static enum drive_policy policy_for(const struct drive *d, enum blk_op op, int err)
+static enum blk_policy policy_for(const struct drive *d, enum blk_op op, int err)
 {
-    int p = op == BLK_READ ? d->cfg.rerror : d->cfg.werror;
+    int p = op == BLK_READ ? d->blk.rerror : d->blk.werror;
 
     /* the request's own fault: trying again can't help */
     if (err == ENOMEDIUM || err == EINVAL || err == EROFS)
@@ -92,7 +92,7 @@ static void drive_done(struct bio *io, int err)
         complete(d, req, 0);
         return;
     }
-    enum drive_policy p = policy_for(d, req->op, err);
+    enum blk_policy p = policy_for(d, req->op, err);
     TRACER(&d->blk.vm->trace, "%s: %s at %" PRIu64 "+%" PRIu64 ": %s", d->who,
            req->op == BLK_READ ? "read" : "write", req->off, req->len, g_strerror(err));
     if (req->started)
@@ -236,10 +236,16 @@ static void drive_plug(struct blk *blk, bool on)
         bctx_unplug(&d->ctx);
 }
 
+static void drive_settle(struct blk *blk)
+{
+    drive_wait(as_drive(blk));
+}
+
 static void drive_free(struct blk *blk)
 {
     drive_close(blk);
 }
 
-const struct blk_ops drive_ops = { .submit = drive_submit, .drain = drive_drain, .eject = drive_eject_op,
+const struct blk_ops drive_ops = { .submit = drive_submit, .drain = drive_drain, .settle = drive_settle,
+                                   .set_exec = drive_set_exec, .eject = drive_eject_op,
                                    .free = drive_free, .plug = drive_plug };

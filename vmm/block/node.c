@@ -144,7 +144,9 @@ void bctx_wait(struct bctx *c)
     bctx_reap(c);
 }
 
-static void efd_ready(void *opaque, GIOCondition cond)
+/* In the main exec: the count is taken under the lock, for another thread that has it may be draining, asleep until
+ * there is one. */
+static void efd_readable(void *opaque, GIOCondition cond)
 {
     struct bctx *c = opaque;
 
@@ -156,6 +158,34 @@ static void efd_ready(void *opaque, GIOCondition cond)
     exec_leave(c->exec);
 }
 
+static void efd_signalled(void *opaque)
+{
+    bctx_reap(opaque);
+}
+
+static bool poll_once(void *opaque)
+{
+    struct bctx *c = opaque;
+
+    if (!bctx_poll(c))
+        return false;
+    bctx_reap(c);
+    return true;
+}
+
+static void start_watching(struct bctx *c)
+{
+    c->watch = c->exec->main ? exec_add_fd(c->exec, c->efd, G_IO_IN, efd_readable, c)
+                             : exec_add_event(c->exec, c->efd, efd_signalled, c);
+    exec_add_poll(c->exec, &c->poll);
+}
+
+static void stop_watching(struct bctx *c)
+{
+    exec_remove_poll(c->exec, &c->poll);
+    exec_fd_remove(c->watch);
+}
+
 bool bctx_init(struct bctx *c, struct vm *vm, struct exec *e, GError **err)
 {
     *c = (struct bctx){ .vm = vm, .exec = e, .engine = &engine_threads, .aio = AIO_THREADS };
@@ -165,14 +195,15 @@ bool bctx_init(struct bctx *c, struct vm *vm, struct exec *e, GError **err)
     c->ready_tail = &c->ready;
     c->queue_tail = &c->queue;
     c->pool = blk_pool_ref(vm);
-    c->watch = exec_add_fd(e, c->efd, G_IO_IN, efd_ready, c);
+    c->poll = (struct exec_poll){ .poll = poll_once, .opaque = c };
+    start_watching(c);
     return true;
 }
 
 void bctx_clear(struct bctx *c)
 {
     engine_close(c);
-    exec_fd_remove(c->watch);
+    stop_watching(c);
     close(c->efd);
     for (struct bio *io; (io = c->spare);) {
         c->spare = io->next;
@@ -186,18 +217,36 @@ void bctx_clear(struct bctx *c)
     blk_pool_unref(c->vm);
 }
 
-void bctx_move(struct bctx *c, struct exec *e)
+static void move_out(void *opaque)
 {
-    exec_fd_remove(c->watch);
-    c->exec = e;
+    struct bctx *c = opaque;
+
+    stop_watching(c);
+    for (struct bwatch *w = c->watches; w; w = w->next) {
+        exec_fd_remove(w->watch);
+        w->watch = NULL;
+    }
+}
+
+static void move_in(void *opaque)
+{
+    struct bctx *c = opaque;
+
     engine_move(c);
-    c->watch = exec_add_fd(e, c->efd, G_IO_IN, efd_ready, c);
+    start_watching(c);
     for (struct bwatch *w = c->watches; w; w = w->next)
         if (w->fd >= 0) {
             GIOCondition cond = w->cond;
             w->cond = 0;
             bctx_rewatch(w, cond);
         }
+}
+
+void bctx_move(struct bctx *c, struct exec *e)
+{
+    exec_call(c->exec, move_out, c);
+    c->exec = e;
+    exec_call(e, move_in, c);
 }
 
 void bctx_plug(struct bctx *c)

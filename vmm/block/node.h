@@ -51,6 +51,7 @@ struct bctx {
     struct blk_pool *pool;
     int efd;                /* signalled when something finished */
     struct exec_fd *watch;
+    struct exec_poll poll;  /* of what finished, by an iothread before it sleeps */
     struct bio *ready, **ready_tail; /* finished, `done` not called yet */
     struct bio *remote;     /* finished by workers, the last first; atomic */
     struct bio *spare;
@@ -67,7 +68,8 @@ struct bctx {
 
 bool bctx_init(struct bctx *c, struct vm *vm, struct exec *e, GError **err);
 void bctx_clear(struct bctx *c); /* nothing is in flight */
-void bctx_move(struct bctx *c, struct exec *e); /* to another exec; nothing is in flight */
+/* To another exec; nothing is in flight.  By the main thread: what is to be done in their threads is done there. */
+void bctx_move(struct bctx *c, struct exec *e);
 bool bctx_poll(struct bctx *c);  /* has something finished?  No system call: to spin on, in the exec's thread */
 bool bctx_reap(struct bctx *c);  /* run what has finished; false: there is more */
 void bctx_wait(struct bctx *c);  /* the same, sleeping until there is something */

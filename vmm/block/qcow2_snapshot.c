@@ -418,9 +418,10 @@ static bool run(struct order *o)
     return !e || fail(o->err, "%s: cannot %s in '%s': %s", q->who, names[o->what], q->path, g_strerror(e));
 }
 
-static void run_inside(struct drive *d, void *opaque)
+static void run_inside(void *opaque)
 {
     struct order *o = opaque;
+    struct drive *d = as_drive(o->blk);
 
     drive_wait(d);
     o->ok = run(o);
@@ -434,7 +435,7 @@ static bool order(struct blk *blk, enum what what, const char *name, GError **er
     if (!o.q)
         return false;
     struct drive *d = as_drive(blk);
-    drive_call_inside(d, run_inside, &o);
+    exec_call(blk->exec, run_inside, &o);
     if (o.ok && blk->size != d->root->size) {
         blk->size = d->root->size;
         if (blk->dev_ops && blk->dev_ops->resized)

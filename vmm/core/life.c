@@ -26,11 +26,14 @@ void vm_remove_notifier(struct vm *vm, struct vm_notifier *n)
     g_queue_unlink(&vm->notifiers, &n->link);
 }
 
+/* When the VM stops and continues, the newest first: devices before the backends that they use. */
 static void notify(struct vm *vm, enum vm_phase phase)
 {
-    for (GList *l = vm->notifiers.head, *next; l; l = next) {
+    bool newest_first = phase == PHASE_STOPPED || phase == PHASE_CONTINUE;
+
+    for (GList *l = newest_first ? vm->notifiers.tail : vm->notifiers.head, *next; l; l = next) {
         struct vm_notifier *n = l->data;
-        next = l->next;
+        next = newest_first ? l->prev : l->next;
         n->fn(n->opaque, phase);
     }
 }
@@ -235,7 +238,7 @@ static void carry_out(struct vm *vm, unsigned req)
     if (vm->done)
         return;
     if (req & REQ_STOP)
-        vm_stop(vm, vm->stop_state);
+        vm_stop(vm, __atomic_load_n(&vm->stop_state, __ATOMIC_RELAXED));
     if (req & REQ_CONT)
         vm_cont(vm);
     if (req & REQ_POWERDOWN) {
@@ -308,7 +311,7 @@ void vm_request_powerdown(struct vm *vm)
 
 void vm_request_stop(struct vm *vm, enum run_state state)
 {
-    vm->stop_state = state;
+    __atomic_store_n(&vm->stop_state, state, __ATOMIC_RELAXED); /* perhaps by several iothreads at once */
     request(vm, REQ_STOP);
 }
 
