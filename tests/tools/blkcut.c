@@ -35,6 +35,15 @@ int main(int argc, char **argv)
     }
     bool ok = g_file_get_contents(argv[2], &image, &len, &err);
     if (ok) {
+        gsize end = len; /* an image that grows has writes behind its end */
+        for (guint i = 0; i < l->writes->len; i++) {
+            const struct cut_write *w = &g_array_index(l->writes, struct cut_write, i);
+            if (w->data)
+                end = MAX(end, (w->off + w->len + 511) / 512 * 512);
+        }
+        image = g_realloc(image, end);
+        memset(image + len, 0, end - len);
+        len = end;
         cutlog_apply(l, (uint8_t *) image, len / 512 * 512, (guint) strtoul(argv[4], NULL, 0),
                      (guint32) strtoul(argv[5], NULL, 0));
         FILE *f = fopen(argv[3], "wb");

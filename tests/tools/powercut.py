@@ -5,7 +5,9 @@
 
 LOG is a drive's x-cut-log, BASE its image from before.  For each cut the image is rebuilt as the cut may leave it, its
 journal replayed by e2fsck, which must find a consistent file system then, and every file that was acknowledged before
-the cut must be there whole.  Prints a line for each cut that lost something, and "N cuts, N lost"; status 0: none lost.
+the cut must be there whole.  A qcow2 image must be without errors for qemu-img check as well (leaks are none), and
+ACK_OFFSET is then where it has the acknowledgements in its file.  Prints a line for each cut that lost something, and
+"N cuts, N lost"; status 0: none lost.
 """
 import random, re, struct, sys, os
 import fscheck
@@ -25,6 +27,8 @@ def records():
             yield kind, off, f.read(length) if kind == WRITE else b""
 
 
+with open(base, "rb") as f:
+    qcow2 = f.read(4) == b"QFI\xfb"
 acks, n, flushes = [], 0, 0  # acks: (record, file)
 for kind, off, data in records():
     if kind == WRITE and off <= ack_off < off + len(data):
@@ -44,7 +48,14 @@ for c in range(cuts):
         sys.exit(f"blkcut: {r.stdout.decode()}")
     acked = [i for at, i in acks if at < cut]
     seen += len(acked)
-    bad = fscheck.damage(img, acked, tmp)
+    bad = []
+    if qcow2:
+        r = fscheck.run("qemu-img", "check", "-q", "-f", "qcow2", img)
+        if r.returncode not in (0, 3):
+            bad.append(f"qemu-img check: status {r.returncode}: {r.stdout.decode(errors='replace')[:200]}")
+        fscheck.run("qemu-img", "convert", "-f", "qcow2", "-O", "raw", img, img + ".raw")
+        os.rename(img + ".raw", img)
+    bad += fscheck.damage(img, acked, tmp)
     if bad:
         lost += 1
         print(f"cut at record {cut}, {len(acked)} acknowledged: {'; '.join(bad[:3])}" + (" ..." if len(bad) > 3 else ""))
