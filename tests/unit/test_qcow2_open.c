@@ -2,6 +2,7 @@
  * locks; and that discarding makes the file smaller. */
 #include "tests/unit/qcow_compressed.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -165,6 +166,41 @@ static void test_sparse(struct fix *f, gconstpointer unused)
     g_free(path);
 }
 
+/* No more room: the writes fail, nothing else does, and with room again all goes on. */
+static void test_no_space(struct fix *f, gconstpointer data)
+{
+    char *path = g_build_filename(f->dir, "n.qcow2", NULL);
+    struct rlimit old, low;
+    uint8_t *buf = g_malloc(MiB), *back = g_malloc(MiB);
+    unsigned failed = 0;
+
+    memset(buf, 0x33, MiB);
+    must("qemu-img create -q -f qcow2 -o cluster_size=4k '%s' 64M", path);
+    struct blk *blk = add_drive(f->vm, "id=d,werror=report,file=%s,%s", path, (const char *) data);
+    getrlimit(RLIMIT_FSIZE, &old);
+    low = old;
+    low.rlim_cur = 6 * MiB + 12288;
+    setrlimit(RLIMIT_FSIZE, &low);
+    for (uint64_t i = 0; i < 12; i++)
+        failed += do_io(blk, BLK_WRITE, i * 3 * MiB, buf, MiB) == EFBIG;
+    int flushed = do_io(blk, BLK_FLUSH, 0, NULL, 0);
+    setrlimit(RLIMIT_FSIZE, &old);
+    g_assert_cmpuint(failed, >=, 6);
+    g_test_message("%u writes failed, the flush then: %s", failed, g_strerror(flushed));
+    g_assert_cmpint(do_io(blk, BLK_FLUSH, 0, NULL, 0), ==, 0);
+    for (uint64_t i = 0; i < 12; i++)
+        g_assert_cmpint(do_io(blk, BLK_WRITE, i * 3 * MiB, buf, MiB), ==, 0);
+    for (uint64_t i = 0; i < 12; i++) {
+        g_assert_cmpint(do_io(blk, BLK_READ, i * 3 * MiB, back, MiB), ==, 0);
+        g_assert_true(!memcmp(buf, back, MiB));
+    }
+    close_drive(blk);
+    check_image(path, false);
+    g_free(buf);
+    g_free(back);
+    g_free(path);
+}
+
 /* --- the rest ---------------------------------------------------------------------------------- */
 
 static void test_snapshot_mode(struct fix *f, gconstpointer unused)
@@ -242,6 +278,8 @@ int main(int argc, char **argv)
     ADD("resize/v2", "compat=0.10", test_resize);
     ADD("resize/512", "cluster_size=512", test_resize);
     ADD("discard", NULL, test_discard);
+    ADD("no-space", "cache=writeback", test_no_space);
+    ADD("no-space-direct", "cache=none,aio=native", test_no_space);
     ADD("sparse", NULL, test_sparse);
     ADD("snapshot-mode", NULL, test_snapshot_mode);
     ADD("snapshots", NULL, test_snapshots);
