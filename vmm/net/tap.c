@@ -225,6 +225,10 @@ static void tap_set_offload(struct net *n, unsigned offload)
 
     if (!(offload & NET_CSUM)) /* all others build on it */
         offload = 0;
+    if (!(offload & (NET_TSO4 | NET_TSO6)))
+        offload &= ~(unsigned) NET_ECN;
+    if ((offload & (NET_USO4 | NET_USO6)) != (NET_USO4 | NET_USO6)) /* the kernel knows both or none */
+        offload &= ~(unsigned) (NET_USO4 | NET_USO6);
     if (s->vnet_hdr && s->offload != offload && ioctl(queue_of(n)->fd, TUNSETOFFLOAD, (unsigned long) offload) == 0)
         s->offload = offload;
 }
@@ -510,14 +514,14 @@ static void tap_free(struct netdev *dev)
     struct tap *s = container_of(dev, struct tap, dev);
     GError *err = NULL;
 
+    if (s->downscript && !run_script(s->downscript, s->ifname, "tap", &err)) { /* it goes with its last descriptor */
+        warn_user("%s", err->message);
+        g_error_free(err);
+    }
     for (unsigned i = 0; i < s->n_made; i++) {
         tap_leave(&s->queues[i].net);
         close(s->queues[i].fd);
         g_free(s->queues[i].slots);
-    }
-    if (s->downscript && !run_script(s->downscript, s->ifname, "tap", &err)) {
-        warn_user("%s", err->message);
-        g_error_free(err);
     }
     netdev_clear(dev);
     g_free(s->queues);
