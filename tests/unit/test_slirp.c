@@ -217,7 +217,8 @@ static void tcp(struct guest *g, struct conn *c, uint8_t flags, const void *data
     if (gso) {
         st_be16(t + 16, pseudo);
         struct net_hdr *h = (struct net_hdr *) (void *) g->out;
-        *h = (struct net_hdr){ NET_HDR_NEEDS_CSUM, len > gso ? NET_GSO_TCPV4 : NET_GSO_NONE, 54, (uint16_t) gso, 34, 16 };
+        *h = (struct net_hdr){ NET_HDR_NEEDS_CSUM, len > gso ? NET_GSO_TCPV4 : NET_GSO_NONE, 54, (uint16_t) gso, 34,
+                               16 };
     } else {
         st_be16(t + 16, (uint16_t) ~checksum_add(pseudo, t, TCP + len));
     }
