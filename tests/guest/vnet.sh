@@ -44,14 +44,22 @@ E
 cat "$SRC/tests/lib/guest-boot.sh" >"$W/tap.lib"
 where_kvm_is_real 900 <<'S'
 . ./vars
+mount -t debugfs d /sys/kernel/debug 2>/dev/null
+mmio_exits() { cat /sys/kernel/debug/kvm/mmio_exits 2>/dev/null || echo 0; }
 if part user; then
     timeout 250 ./nettool recv 5002 | sum >user.sum &
     timeout 250 ./nettool udp-echo 5005 30 &
     p="nic:virtio_net:52-54-00-aa-bb-cc,dhcp:10.0.2.15,reach:10.0.2.2:1400,udp:10.0.2.2:5005:1000:20,udp:10.0.2.2:5005:8000:10"
     p="$p,tcp_out:10.0.2.2:5002:$MB:1,tcp_in:5001:$MB:2,link,reach:10.0.2.2,net_clean"
     boot_bg user 280 $linux -append "$APPEND t=$p" -device virtio-net-pci,netdev=n,mac=52:54:00:aa:bb:cc,id=nic \
-        -netdev user,id=n,hostfwd=tcp:127.0.0.1:5556-:5001 -object filter-dump,id=f,netdev=n,file=$D/user.pcap,maxlen=200
+        -netdev user,id=n,hostfwd=tcp:127.0.0.1:5556-:5001 -object filter-dump,id=f,netdev=n,file=$D/user.pcap,maxlen=200 \
+        -trace virtio-net-pci -D $D/user.trace
+    said user 200 "LISTENING 5001"
+    before=$(mmio_exits)
     to_guest user 5556 $MB 2
+    echo $(($(mmio_exits) - before)) >user.exits
+    grep -c "interrupt: queue" $D/user.trace >user.interrupts
+    grep -c "by a register" $D/user.trace >user.registers
     said user 250 LINK-READY && mon "info network" >user.mon && mon "set_link n off" >>user.mon && said user 30 LINK-DOWN &&
         mon "set_link n on" >>user.mon
     boot_wait
@@ -75,11 +83,13 @@ fi
 if part modes; then
     n=0
     for m in mrg_rxbuf=off,packed=on csum=off,gso=off,guest_csum=off disable-modern=on,mrg_rxbuf=off ctrl_vq=off,event_idx=off \
-        indirect_desc=off,in_order=on,status=off; do
+        indirect_desc=off,in_order=on,status=off mmio; do
+        net="-device virtio-net-pci,netdev=n,$m -netdev user,id=n" board=""
+        [ $m != mmio ] || net="-nic user,model=virtio" board="-M microvm"
         n=$((n + 1))
         timeout 100 ./nettool recv 5002 | sum >mode$n.sum &
         p="nic,dhcp,reach:10.0.2.2:1400,tcp_out:10.0.2.2:5002:3:1,tcp_in:5001:3:2,net_clean"
-        boot_bg mode$n 100 $linux -append "$APPEND t=$p" -device virtio-net-pci,netdev=n,$m -netdev user,id=n,hostfwd=tcp:127.0.0.1:5556-:5001
+        boot_bg mode$n 100 $board $linux -append "$APPEND t=$p" $net,hostfwd=tcp:127.0.0.1:5556-:5001
         to_guest mode$n 5556 3 2
         boot_wait
         wait
@@ -92,11 +102,15 @@ same() { is "$1: what came out of the guest" "$(cat "$W/$1.sum")" "$(cat "$W/${2
 if part user; then
     guest user; same user
     has "info network names the card" "$W/user.mon" "model=virtio-net-pci,macaddr=52:54:00:aa:bb:cc"
+    # ioeventfd and irqfd: what a frame costs is never an exit to us
+    is "notifications that left the kernel" "$(cat "$W/user.registers")" 0
+    echo "# $MB MB received with $(cat "$W/user.exits") MMIO exits; $(cat "$W/user.interrupts") interrupts since the start"
+    if [ "$(cat "$W/user.exits")" -lt 100 ]; then ok "no MMIO exits for frames"; else not_ok "no MMIO exits for frames" "$(cat "$W/user.exits")"; fi
     has "the capture has TCP" "$W/user.phs" " tcp "
     has "the capture has DHCP" "$W/user.phs" " dhcp "
     is "frames that tshark calls malformed" "$(wc -l <"$W/user.malformed")" 0
 fi
 if part tap; then guest tap; same tap; fi
 if part stream; then guest left; guest right; fi
-if part modes; then for n in 1 2 3 4 5; do guest mode$n; same mode$n mode; done; fi
+if part modes; then for n in 1 2 3 4 5 6; do guest mode$n; same mode$n mode; done; fi
 finish

@@ -4,7 +4,7 @@
 #   guest_net_cpio OUT [-M modules]  as guest_cpio, with tests/guest/net.l2 and nettool in it; ./nettool is in $W, too
 gcc -O2 -static -o "$W/nettool" "$SRC/tests/tools/nettool.c" || skip_all "gcc -static does not work (libc6-dev)"
 [ ! -e "$(dirname "$VMM")/bantam-slirp.so" ] || cp "$(dirname "$VMM")/bantam-slirp.so" "$W"
-GUEST_MODS+=" virtio_pci= virtio_net="
+GUEST_MODS+=" virtio_pci= virtio_mmio= virtio_net="
 guest_net_cpio() {
     local out=$1
     shift

@@ -5,7 +5,7 @@
 need mkfs.ext4 xorriso
 need_kernels
 . "$(dirname "$0")/../lib/net.sh"
-GUEST_MODS="$GUEST_MODS virtio_mmio= virtio-rng="
+GUEST_MODS="$GUEST_MODS virtio-rng="
 net=",nic,dhcp:10.0.2.15,reach:10.0.2.2:1400" nic="-netdev user,id=n -device virtio-net-pci,netdev=n"
 [ -e "$W/bantam-slirp.so" ] || net="" nic=""
 guest_net_cpio "$W/g.cpio" || skip_all "no initramfs"

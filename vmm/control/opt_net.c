@@ -372,6 +372,11 @@ void options_close_netdevs(struct options *o, struct vm *vm)
 
 bool netdevs_finish(struct options *o, GError **err)
 {
+    for (unsigned i = 0; i < o->n_nics && o->pc.is_microvm; i++) {
+        struct opt_device *d = o->devices->pdata[i];
+        if (!strcmp(d->cls->name, "virtio-net-pci"))
+            d->cls = device_class_find("virtio-net-device");
+    }
     for (unsigned i = 0; i < o->dumps->len; i++) {
         const struct opt_dump *d = o->dumps->pdata[i];
         if (!options_has_netdev(o, d->netdev))

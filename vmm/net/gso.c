@@ -8,16 +8,6 @@
 
 enum { TCP_FIN = 1, TCP_RST = 4, TCP_PSH = 8, TCP_CWR = 0x80 };
 
-static uint64_t pseudo_sum(const struct gso *g, const uint8_t *hdr, uint32_t l4_len, uint8_t proto)
-{
-    uint8_t tail[8] = { 0 };
-
-    st_be32(tail, l4_len);
-    tail[7] = proto;
-    uint64_t sum = inet_sum(tail, sizeof tail, 0);
-    return g->ipv6 ? inet_sum(hdr + g->l3 + 8, 32, sum) : inet_sum(hdr + g->l3 + 12, 8, sum);
-}
-
 static bool refuse(const char **why, const char *text)
 {
     *why = text;
@@ -33,7 +23,7 @@ static void start_udp(struct gso *g)
     iov_copy_out(g->iov, g->niov, g->l4, udp, sizeof udp);
     st_be16(udp + 4, (uint16_t) l4_len);
     udp[6] = udp[7] = 0;
-    uint64_t sum = pseudo_sum(g, g->hdr, (uint32_t) l4_len, IPPROTO_UDP);
+    uint64_t sum = inet_pseudo(g->hdr + g->l3, IPPROTO_UDP, (uint32_t) l4_len);
     sum = inet_sum(udp, sizeof udp, sum);
     uint16_t c = (uint16_t) ~inet_fold(inet_sum_iov(g->iov, g->niov, g->l4 + 8u, l4_len - 8, sum));
     g->udp_csum = c ? c : 0xffff;
@@ -124,7 +114,7 @@ static void fix_tcp(struct gso *g, size_t part, bool last)
     if (g->index)
         tcp[13] &= ~TCP_CWR; /* RFC 3168: told once */
     tcp[16] = tcp[17] = 0;
-    uint64_t sum = inet_sum(tcp, g->hdr_len - g->l4, pseudo_sum(g, g->out_hdr, l4_len, IPPROTO_TCP));
+    uint64_t sum = inet_sum(tcp, g->hdr_len - g->l4, inet_pseudo(g->out_hdr + g->l3, IPPROTO_TCP, l4_len));
     uint16_t c = (uint16_t) ~inet_fold(inet_sum_iov(g->iov, g->niov, g->pos, part, sum));
     memcpy(tcp + 16, &c, 2);
 }

@@ -50,6 +50,16 @@ uint64_t inet_sum(const void *buf, size_t len, uint64_t sum)
     return add_carry(sum, hi2);
 }
 
+uint64_t inet_pseudo(const uint8_t *ip, uint8_t proto, uint32_t len)
+{
+    uint8_t tail[8] = { 0 };
+
+    st_be32(tail, len);
+    tail[7] = proto;
+    uint64_t sum = inet_sum(tail, sizeof tail, 0);
+    return *ip >> 4 == 6 ? inet_sum(ip + 8, 32, sum) : inet_sum(ip + 12, 8, sum);
+}
+
 uint16_t inet_fold(uint64_t sum)
 {
     sum = (sum >> 32) + (sum & 0xffffffff);

@@ -16,6 +16,8 @@
  * number of bytes. */
 uint64_t inet_sum(const void *buf, size_t len, uint64_t sum);
 uint64_t inet_sum_iov(const struct iovec *iov, unsigned n, size_t off, size_t len, uint64_t sum);
+/* Of the pseudo header of TCP or UDP: ip points to the IPv4 or IPv6 header, len is that of TCP's or UDP's packet. */
+uint64_t inet_pseudo(const uint8_t *ip, uint8_t proto, uint32_t len);
 uint16_t inet_fold(uint64_t sum); /* not complemented; as it lies in memory */
 
 /* What is where in a frame. */

@@ -7,10 +7,9 @@
  *
  * While the guest does not take what waits in `rx`, libslirp's sockets are not polled: the peers' windows close.  Only
  * an `rx` that runs full all the same loses frames, which libslirp's TCP sends again.
- *
  * Offloads, where the NIC's header allows them: a TCP segment of up to 64 KiB goes into libslirp in one piece (its
  * checksum is computed here), and libslirp's consecutive segments of one connection are put together to one frame. */
-#include "vmm/net/checksum.h"
+#include "vmm/net/offload.h"
 #include "vmm/net/ring.h"
 #include "vmm/net/user_impl.h"
 #include "vmm/char/chardev.h"
@@ -177,9 +176,11 @@ static void finish(struct ring_frame *f, struct net_hdr *h)
         return;
     if (f->tag == TCP4) {
         st_be16(f->data + 24, 0);
-        st_be16(f->data + 24, (uint16_t) ~checksum_add(0, f->data + ETH_LEN, 20));
+        uint16_t sum = (uint16_t) ~inet_fold(inet_sum(f->data + ETH_LEN, 20, 0));
+        memcpy(f->data + 24, &sum, 2);
     }
-    st_be16(f->data + v.tcp + 16, checksum_pseudo(f->data + ETH_LEN, IPPROTO_TCP, f->len - v.tcp));
+    uint16_t pseudo = inet_fold(inet_pseudo(f->data + ETH_LEN, IPPROTO_TCP, f->len - v.tcp));
+    memcpy(f->data + v.tcp + 16, &pseudo, 2);
     h->flags = NET_HDR_NEEDS_CSUM;
     h->gso_type = f->tag == TCP4 ? NET_GSO_TCPV4 : NET_GSO_TCPV6;
     st_le16(&h->hdr_len, (uint16_t) v.payload);
@@ -212,10 +213,17 @@ static void deliver(struct user_netdev *s)
 /* frame: in our memory, header included */
 static void input(struct user_netdev *s, uint8_t *frame, size_t len, unsigned hdr)
 {
-    if (hdr && (frame[0] & NET_HDR_NEEDS_CSUM) &&
-        !checksum_complete(frame + hdr, len - hdr, ld_le16(frame + 6), ld_le16(frame + 8))) {
-        tracer_guest_error(&s->trace, "a checksum outside of its frame");
-        return;
+    struct net_hdr h = { 0 };
+    size_t at;
+    uint16_t sum;
+
+    memcpy(&h, frame, hdr);
+    if (h.flags & NET_HDR_NEEDS_CSUM) {
+        if (!csum_complete(&h, &(struct iovec){ frame + hdr, len - hdr }, 1, len - hdr, &at, &sum)) {
+            tracer_guest_error(&s->trace, "a checksum outside of its frame");
+            return;
+        }
+        memcpy(frame + hdr + at, &sum, 2);
     }
     slirp_input(s->slirp, frame + hdr, (int) (len - hdr));
 }
@@ -349,7 +357,7 @@ static void guestfwd_free(void *p)
 
 /* --- descriptors -------------------------------------------------------------------------------------- */
 
-static void poll_all(struct user_netdev *s);
+static void poll_all(void *opaque);
 
 static void ready(void *opaque, GIOCondition got)
 {
@@ -437,17 +445,14 @@ static void watch(struct user_netdev *s)
     exec_timer_at(s->deadline, ms < 1000 ? g_get_monotonic_time() * NS_PER_US + ms * NS_PER_MS : -1);
 }
 
-static void poll_all(struct user_netdev *s)
+static void poll_all(void *opaque)
 {
+    struct user_netdev *s = opaque;
+
     slirp_pollfds_poll(s->slirp, 0, get_revents, s);
     deliver(s);
     guestfwds_accept(s);
     watch(s);
-}
-
-static void deadline(void *opaque)
-{
-    poll_all(opaque);
 }
 
 /* The socket is about to be closed: its number may soon be another's. */
@@ -494,7 +499,7 @@ static void user_work(struct net *n)
     struct user_netdev *s = user_of(n->dev);
 
     if (!s->deadline) { /* it has just come into this exec */
-        s->deadline = exec_timer_new(n->exec, deadline, s);
+        s->deadline = exec_timer_new(n->exec, poll_all, s);
         for (unsigned i = 0; i < s->timers->len; i++)
             timer_attach(s->timers->pdata[i]);
     }
@@ -550,7 +555,7 @@ static void timer_mod(void *timer, int64_t expire_ms, void *opaque)
 
 static void poll_fd(int fd, void *opaque)
 {
-    (void) fd, (void) opaque; /* they are gathered after each turn */
+    (void) fd, (void) opaque; /* gathered after each turn */
 }
 
 static void notify(void *opaque)
