@@ -43,6 +43,9 @@ const struct device_class *const device_catalog[] = {
     &virtio_net_device_class,
     &virtio_balloon_pci_class, &virtio_balloon_pci_transitional_class, &virtio_balloon_pci_non_transitional_class,
     &virtio_balloon_device_class,
+    &virtio_serial_pci_class, &virtio_serial_pci_transitional_class, &virtio_serial_pci_non_transitional_class,
+    &virtio_serial_device_class,
+    &virtconsole_class, &virtserialport_class,
 
 
     NULL,

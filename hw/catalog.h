@@ -47,6 +47,9 @@ extern const struct device_class virtio_net_pci_class, virtio_net_pci_transition
     virtio_net_pci_non_transitional_class, virtio_net_device_class;
 extern const struct device_class virtio_balloon_pci_class, virtio_balloon_pci_transitional_class,
     virtio_balloon_pci_non_transitional_class, virtio_balloon_device_class;
+extern const struct device_class virtio_serial_pci_class, virtio_serial_pci_transitional_class,
+    virtio_serial_pci_non_transitional_class, virtio_serial_device_class;
+extern const struct device_class virtconsole_class, virtserialport_class;
 
 
 #endif

@@ -41,6 +41,10 @@ static void plug_around(struct catalog_rig *r, const struct device_class *cls, b
         create(r->b, "i440FX", NULL);
     if (ide)
         create(r->b, "piix3-ide", NULL);
+    if (!strcmp(bus, "virtio-serial-bus")) {
+        create(r->b, "i440FX", NULL);
+        create(r->b, "virtio-serial-pci", NULL);
+    }
     if (full && (floppy || !strcmp(cls->name, "isa-fdc")))
         create(r->b, "i8237", NULL);
     if (floppy)
@@ -54,6 +58,10 @@ static void plug_into(struct catalog_rig *r, const struct device_class *cls)
     if (!strcmp(cls->name, "piix3-ide")) {
         create(r->b, "ide-hd", "drive=disk");
         create(r->b, "ide-cd", "drive=cd");
+    }
+    if (g_str_has_prefix(cls->name, "virtio-serial-")) {
+        create(r->b, "virtconsole", NULL);
+        create(r->b, "virtserialport", "chardev=chr,name=port");
     }
 }
 
