@@ -64,7 +64,7 @@ static void io_done_there(struct blk_req *req, int err)
     struct tio *io = req->opaque;
     struct fix *f = io->f;
 
-    g_assert_true(g_thread_self() != f->t->thread); /* but the one that asked */
+    g_assert_true(g_thread_self() == f->t->thread);
     g_assert_false(vmlock_held(&f->vm->lock));
     io->err = err;
     if (io->again && !err) {
