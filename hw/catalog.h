@@ -43,6 +43,8 @@ extern const struct device_class vga_class;
 /* --- virtio --- */
 extern const struct device_class virtio_rng_pci_class, virtio_rng_pci_transitional_class,
     virtio_rng_pci_non_transitional_class, virtio_rng_device_class;
+extern const struct device_class virtio_blk_pci_class, virtio_blk_pci_transitional_class,
+    virtio_blk_pci_non_transitional_class, virtio_blk_device_class;
 extern const struct device_class virtio_net_pci_class, virtio_net_pci_transitional_class,
     virtio_net_pci_non_transitional_class, virtio_net_device_class;
 extern const struct device_class virtio_balloon_pci_class, virtio_balloon_pci_transitional_class,

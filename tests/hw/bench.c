@@ -223,6 +223,8 @@ void fake_release(struct fake_blk *f)
         r->busy = false;
         r->done(r, err);
     }
+    if (f->blk.dev_ops && f->blk.dev_ops->batch_done)
+        f->blk.dev_ops->batch_done(f->blk.dev_opaque);
 }
 
 static void fake_job(void *opaque)

@@ -56,7 +56,7 @@ static void test_drives(void)
     bad("-drive file=a,if=none,id=x,index=1",
         "-drive: index, bus and unit mean nothing with if=none; give them to the -device");
     bad("-drive file=a,if=scsi", "-drive: if=scsi is not built; use ide, floppy, or none with a -device");
-    bad("-drive file=a,if=virtio", "drive 'virtio0': if=virtio is not built yet; use if=ide");
+    bad("-drive if=virtio", "drive 'virtio0': a hard disk needs an image: file=...");
     bad("-drive file=a,if=usb", "-drive: if: 'usb' is not one of: ide, floppy, virtio, none");
     bad("-drive file=a,cahe=none", "-drive: there is no property 'cahe' (did you mean 'cache'?)");
     bad("-drive id=x,file=a,cache=nine",

@@ -46,6 +46,8 @@ struct blk_dev_ops {
     void (*eject_request)(void *opaque); /* the user pressed the button of a locked tray */
     /* The user opened or closed the tray, with whatever is in it; ends with blk_set_tray().  NULL: no tray. */
     void (*tray_moved)(void *opaque, bool open);
+    /* This one where the drive lives: several `done`s were called, and no more come for now.  NULL: no interest. */
+    void (*batch_done)(void *opaque);
 };
 
 enum blk_stat { BLK_STAT_READ, BLK_STAT_WRITE, BLK_STAT_FLUSH, BLK_STAT_UNMAP, N_BLK_STATS };

@@ -332,6 +332,14 @@ static char *default_id(struct vm *vm, const struct drive_config *cfg)
     }
 }
 
+static void batch_done(struct bctx *c)
+{
+    struct drive *d = container_of(c, struct drive, ctx);
+
+    if (d->blk.dev_ops && d->blk.dev_ops->batch_done)
+        d->blk.dev_ops->batch_done(d->blk.dev_opaque);
+}
+
 static bool enabled(int ooa, bool by_cache)
 {
     return ooa == OOA_AUTO ? by_cache : ooa == OOA_ON;
@@ -398,6 +406,7 @@ struct blk *drive_open(struct vm *vm, const struct drive_config *cfg, GError **e
         ok = fail(err, "%s: file= is missing (only a CD-ROM or floppy drive may be empty)", d->who);
     if (ok && !bctx_init(&d->ctx, vm, &vm->main, err))
         ok = fail_prefix(err, "%s", d->who);
+    d->ctx.batch = batch_done;
     if (ok && !engine_choose(&d->ctx, cfg->aio, d->direct, err))
         ok = fail_prefix(err, "%s", d->who);
     const char *used = NULL;

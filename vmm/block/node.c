@@ -105,12 +105,15 @@ bool bctx_reap(struct bctx *c)
     do {
         collect(c);
         bctx_plug(c);
+        unsigned before = budget;
         while (budget && (io = pop_ready(c))) {
             budget--;
             if (!io->settle || io->settle(io))
                 io->done(io, io->err);
         }
         bctx_unplug(c);
+        if (c->batch && budget != before)
+            c->batch(c);
     } while (budget && bctx_poll(c));
     if (!budget)
         bctx_signal(c);

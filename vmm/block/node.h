@@ -55,6 +55,7 @@ struct bctx {
     struct bio *ready, **ready_tail; /* finished, `done` not called yet */
     struct bio *remote;     /* finished by workers, the last first; atomic */
     struct bio *spare;
+    void (*batch)(struct bctx *c); /* after several `done`s in a row; may be NULL */
     unsigned plugged;
     struct bwatch *watches;
     /* the engine; see engine.h */

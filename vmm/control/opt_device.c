@@ -135,7 +135,7 @@ static bool ref_exists(const struct options *o, const struct prop *p, const char
         const struct drive_config *d = &((struct opt_drive *) o->drives->pdata[i])->cfg;
         if (strcmp(d->id, value) != 0)
             continue;
-        return d->interface == DRIVE_NONE ||
+        return d->interface == DRIVE_NONE || d->interface == DRIVE_VIRTIO || /* the -device it is short for */
                fail(err, "%s: drive '%s' has its slot by if=; give it if=none", p->name, value);
     }
     return fail(err, "%s: there is no drive with id '%s'; add -drive if=none,id=%s,file=...", p->name, value,

@@ -208,6 +208,18 @@ static void add_default(struct options *o, int interface, int media, uint32_t in
     c->index = index;
 }
 
+/* if=virtio is short for a -device, behind all others on the bus. */
+static void add_virtio(struct options *o, const struct drive_config *c)
+{
+    struct opt_device *d = g_new0(struct opt_device, 1);
+    char *list = g_strdup_printf("drive=%s", c->id);
+
+    d->cls = device_class_find(o->pc.is_microvm ? "virtio-blk-device" : "virtio-blk-pci");
+    keyvals_parse(&d->kv, "-drive", list, NULL, NULL); /* an id has no comma */
+    g_ptr_array_add(o->devices, d);
+    g_free(list);
+}
+
 bool drives_finish(struct options *o, GError **err)
 {
     static const char *const no_cdrom[] = { "ide-cd", "ide-hd", "scsi-cd", "scsi-hd", NULL },
@@ -235,13 +247,13 @@ bool drives_finish(struct options *o, GError **err)
             return false;
         if (!drive_config_finish(c, err))
             return fail_prefix(err, "drive '%s'", c->id);
-        if (c->interface == DRIVE_VIRTIO)
-            return fail(err, "drive '%s': if=virtio is not built yet; use if=ide", c->id);
-        if (!c->file && c->media == MEDIA_DISK && c->interface == DRIVE_IDE)
+        if (!c->file && ((c->media == MEDIA_DISK && c->interface == DRIVE_IDE) || c->interface == DRIVE_VIRTIO))
             return fail(err, "drive '%s': a hard disk needs an image: file=...", c->id);
         if (o->pc.is_microvm && (c->interface == DRIVE_IDE || c->interface == DRIVE_FLOPPY))
             return fail(err, "drive '%s': microvm has no IDE and no floppy controller; use if=none and "
                              "-device virtio-blk-device,drive=%s", c->id, c->id);
+        if (c->interface == DRIVE_VIRTIO)
+            add_virtio(o, c);
         c->snapshot |= o->state->snapshot && c->media == MEDIA_DISK && c->file && !c->read_only;
         if (c->interface == DRIVE_IDE) {
             o->pc.has_ide[c->index] = true;
