@@ -53,7 +53,8 @@ static void test_inflate(gconstpointer data)
     unsigned flags = GPOINTER_TO_UINT(data);
     struct bench *b = bench_new(16 * MiB);
     const char *mmio = flags & VD_LEGACY ? "force-legacy=on" : "packed=on", *pci = "packed=on";
-    struct vd *d = vd_new(b, flags & VD_MMIO ? "virtio-balloon-device" : "virtio-balloon-pci", flags & VD_MMIO ? mmio : pci, flags);
+    struct vd *d = vd_new(b, flags & VD_MMIO ? "virtio-balloon-device" : "virtio-balloon-pci",
+                          flags & VD_MMIO ? mmio : pci, flags);
     struct seen seen = { .l = { .changed = saw, .opaque = &seen } };
     const uint32_t base = AREA >> 12, give[] = { base + 7, base + 3, base + 4, base + 5, base + 3, base + 9 };
     GError *err = NULL;
@@ -94,7 +95,8 @@ static void test_hostile(void)
 {
     struct bench *b = bench_new(16 * MiB);
     struct vd *d = vd_new(b, "virtio-balloon-pci", NULL, 0);
-    const uint32_t bad[] = { 0xffffffff, 0xfffffffe, 0x1000, 0xfff + 1, 0x80000000, (AREA >> 12) + 1, 0x100000, 0xfee00 };
+    const uint32_t bad[] = { 0xffffffff, 0xfffffffe, 0x1000, 0xfff + 1, 0x80000000, (AREA >> 12) + 1, 0x100000,
+                             0xfee00 };
     uint64_t gpa = vd_alloc(d, 64, 4);
 
     fill(b);
@@ -135,8 +137,10 @@ static void test_stats(void)
     GError *err = NULL;
     int token;
 
-    g_assert_true(balloon_stats(b->vm, &st, &err) && st.last_update == 0 && st.value[BALLOON_FREE_MEMORY] == UINT64_MAX);
-    put_stats(d, gpa, 3, (const uint64_t[][2]){ { BALLOON_FREE_MEMORY, 123456789012 }, { 999, 1 }, { BALLOON_SWAP_IN, 7 } });
+    g_assert_true(balloon_stats(b->vm, &st, &err));
+    g_assert_true(st.last_update == 0 && st.value[BALLOON_FREE_MEMORY] == UINT64_MAX);
+    put_stats(d, gpa, 3, (const uint64_t[][2]){ { BALLOON_FREE_MEMORY, 123456789012 }, { 999, 1 },
+                                                { BALLOON_SWAP_IN, 7 } });
     vd_add(d, STATS, &(struct vd_sg){ gpa, 30 }, 1, 0, &token);
     vd_kick(d, STATS);
     g_assert_null(vd_wait(d, STATS, NULL)); /* kept */
@@ -174,10 +178,13 @@ static void test_reporting(gconstpointer data)
 {
     bool poison = GPOINTER_TO_UINT(data);
     struct bench *b = bench_new(16 * MiB);
-    struct vd *d = vd_new(b, "virtio-balloon-pci", "free-page-reporting=on,free-page-hint=on,deflate-on-oom=on", VD_INDIRECT);
-    const struct vd_sg sg[] = { { AREA + 2 * 4096, 2 * 4096 }, { AREA + 8 * 4096, 4096 }, { AREA + 20 * 4096 + 100, 5000 } };
+    struct vd *d = vd_new(b, "virtio-balloon-pci", "free-page-reporting=on,free-page-hint=on,deflate-on-oom=on",
+                          VD_INDIRECT);
+    const struct vd_sg sg[] = { { AREA + 2 * 4096, 2 * 4096 }, { AREA + 8 * 4096, 4096 },
+                                { AREA + 20 * 4096 + 100, 5000 } };
 
-    g_assert_cmphex(vd_offered(d) & 0x3f, ==, 1 << STATS_VQ | 1 << DEFLATE_ON_OOM | 1 << HINT | 1 << POISON | 1 << REPORTING);
+    g_assert_cmphex(vd_offered(d) & 0x3f, ==,
+                    1 << STATS_VQ | 1 << DEFLATE_ON_OOM | 1 << HINT | 1 << POISON | 1 << REPORTING);
     fill(b);
     if (poison)
         vd_set_config(d, 12, 0xaaaaaaaa, 4);

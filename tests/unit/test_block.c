@@ -301,7 +301,7 @@ static void test_sync_read(struct fix *f, gconstpointer unused)
     g_free(img);
 }
 
-/* In an iothread, with every engine: it moves along, is used from there, and the machine stops and goes on meanwhile. */
+/* In an iothread, with every engine: it moves along, is used from there, and the machine stops and goes on. */
 struct busy {
     struct blk *blk;
     uint8_t *model;

@@ -284,7 +284,8 @@ int main(int argc, char **argv)
         g_test_add("/block/error/enospc-uring", struct fix, ",aio=io_uring", setup, test_enospc, teardown);
         g_test_add("/block/error/file-size-limit-uring", struct fix, "cache=writeback,aio=io_uring", setup, test_fsize,
                    teardown);
-        g_test_add("/block/error/file-size-limit-uring-direct", struct fix, "cache=none,aio=io_uring", setup, test_fsize,
+        g_test_add("/block/error/file-size-limit-uring-direct", struct fix, "cache=none,aio=io_uring", setup,
+                   test_fsize,
                    teardown);
     }
     g_test_add("/block/error/report", struct fix, NULL, setup, test_report, teardown);

@@ -358,7 +358,8 @@ static void test_probe(struct fix *f, gconstpointer unused)
 {
     (void) unused;
     static const struct { const char *name, *magic; size_t len, at; } formats[] = {
-        { "qcow2", "QFI\xfb\0\0\0\3", 8, 0 }, { "qcow", "QFI\xfb\0\0\0\1", 8, 0 }, { "vmdk", "KDMV", 4, 0 }, { "vdi", "\x7f\x10\xda\xbe", 4, 64 },
+        { "qcow2", "QFI\xfb\0\0\0\3", 8, 0 }, { "qcow", "QFI\xfb\0\0\0\1", 8, 0 },
+        { "vmdk", "KDMV", 4, 0 }, { "vdi", "\x7f\x10\xda\xbe", 4, 64 },
         { "vhdx", "vhdxfile", 8, 0 }, { "luks", "LUKS\xba\xbe", 6, 0 },
     };
     uint8_t sector[512] = { 0 }, zero[512] = { 0 }, two[1024] = { 0 };
@@ -376,7 +377,8 @@ static void test_probe(struct fix *f, gconstpointer unused)
         blk = add_drive(f->vm, "id=d,format=raw,file=%s", f->img);
         g_assert_cmpint(do_io(blk, BLK_WRITE, 0, sector, 512), ==, 0); /* told so: anything */
         close_drive(blk);
-        char *want = g_strdup_printf(i ? "is a %s image, which is not supported yet; convert it: qemu-img convert -O raw"
+        char *want = g_strdup_printf(i ? "is a %s image, which is not supported yet; "
+                                             "convert it: qemu-img convert -O raw"
                                        : "%s image '", formats[i].name);
         expect_refused(refused(f->vm, "id=d,file=%s", f->img), want);
         g_free(want);

@@ -2,7 +2,6 @@
 #include "vmm/char/backend.h"
 #include "vmm/core/vm.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <netinet/in.h>

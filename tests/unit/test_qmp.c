@@ -302,7 +302,8 @@ static void test_session(void)
     says(&s, "{\"execute\": \"balloon\", \"arguments\": {\"value\": 1}}", "*DeviceNotActive*");
     says(&s, "{\"execute\": \"stop\", \"arguments\": {\"x\": 1}}", "*Parameter 'x' is unexpected*");
     says(&s, "{\"execute\": \"send-key\", \"arguments\": {\"keys\": [{\"type\": \"qcode\", \"data\": \"a\"}, "
-             "{\"type\": \"number\", \"data\": \"a\"}]}}", "*Invalid parameter type for 'keys[1].data', expected: integer*");
+             "{\"type\": \"number\", \"data\": \"a\"}]}}",
+             "*Invalid parameter type for 'keys[1].data', expected: integer*");
     says(&s, "{\"execute\": \"send-key\", \"arguments\": {\"keys\": [{\"type\": \"qcode\", \"data\": \"a\", "
              "\"b\": 1}]}}",
          "*Parameter 'keys[0].b' is unexpected*");

@@ -167,7 +167,7 @@ static bool dump(struct hmp *h, bool virtual, GError **err)
         return false;
     unsigned per_line = f.size == 1 ? 8 : 16 / f.size;
     for (unsigned i = 0; i < f.count; i++) {
-        uint8_t bytes[8];
+        uint8_t bytes[8] = { 0 };
         bool ok = true;
         vm_lock(h->vm);
         for (unsigned b = 0; ok && virtual && b < f.size; b++) { /* it may cross into another page */
