@@ -100,6 +100,11 @@ static void host(struct fuzz *f, unsigned n)
     }
     case 4: fake_room(chr, input_u8(&f->in)); break;
     case 5: virtio_config_changed(f->d->v); break;
+    case 6: /* the chardev's other side comes or goes */
+        chr->chr.open = !chr->chr.open;
+        if (chr->chr.fe && chr->chr.fe->event)
+            chr->chr.fe->event(chr->chr.fe_opaque, chr->chr.open ? CHARDEV_OPENED : CHARDEV_CLOSED);
+        break;
     default: fake_room(chr, SIZE_MAX);
     }
 }

@@ -82,6 +82,8 @@ bool catalog_rig_plug(struct catalog_rig *r, const struct device_class *cls, enu
             props = !strcmp(bus, "PCI") ? "netdev=net,romfile=" : "netdev=net";
         else if (full && !strcmp(p->name, "vgamem_mb"))
             props = "vgamem_mb=1";
+        else if (full && !strcmp(p->name, "max_ports"))
+            props = "max_ports=4";
         else if (!strcmp(p->name, "lost_tick_policy") && prop_find(cls->props, "clock"))
             props = "base=datetime,clock=vm"; /* not the host's time: it differs between two instances */
     }
