@@ -48,6 +48,9 @@ boot() { # NAME args...
 }
 
 make_grub_disk disk.img kernel && boot disk disk.img || not_ok "a disk is made"
+# SeaBIOS's own driver, the iothread with it
+boot virtio -drive file=disk.img,format=raw,if=virtio
+boot virtio-bootindex -drive file=disk.img,format=raw,if=none,id=d -device virtio-blk-pci,drive=d,bootindex=0,disable-legacy=on
 make_grub_iso cd.iso kernel && boot cd -cdrom cd.iso || not_ok "a CD is made"
 # On a busy software KVM SeaBIOS misses a floppy's interrupt now and then (see seabios.sh): it may try again.
 make_grub_floppy floppy.img kernel && TRIES=2 boot floppy -fda floppy.img || not_ok "a floppy is made"
