@@ -108,7 +108,7 @@ extern const struct state virtio_blk_state[];
              .max = VBLK_MAX_SECTORS, .desc = "of one range"),                                                       \
     PROP_U32(T, S.max_write_zeroes_sectors, VBLK_MAX_SECTORS, .name = "max-write-zeroes-sectors", .min = 1,          \
              .max = VBLK_MAX_SECTORS, .desc = "of one range"),                                                       \
-    PROP_BOOL(T, S.seg_max_adjust, true, .name = "seg-max-adjust", .desc = "as many pieces as the queue has room for"), \
+    PROP_BOOL(T, S.seg_max_adjust, true, .name = "seg-max-adjust", .desc = "as many pieces as the queue holds"), \
     PROP_BOOL(T, S.request_merging, true, .name = "request-merging", .desc = "make one of neighbours"),              \
     PROP_BOOL(T, S.share_rw, false, .name = "share-rw", .desc = "not built: use -drive locking=off"),                \
     PROP_BOOL(T, S.scsi, false, .name = "scsi", .desc = "not built: SCSI commands by a legacy driver"),              \

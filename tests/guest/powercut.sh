@@ -2,7 +2,7 @@
 # tests/guest/powercut.sh - the power goes while a guest with ext4 on an IDE disk fsyncs files: at 200 random points, with
 # the disk's cache lost in any order that flushes allow, the file system is consistent and what was fsynced is there.
 # The same with cache=unsafe must lose something, or the test shows nothing.  And on a qcow2 image, which has to be without
-# errors itself.
+# errors itself; and on a virtio disk.
 # shellcheck disable=SC1091
 . "$(dirname "$0")/../lib/guest.sh"
 need mkfs.ext4 e2fsck debugfs python3 gcc qemu-img qemu-io
@@ -10,7 +10,8 @@ BLKCUT=${BLKCUT:-build/tests/tools/blkcut}
 [ -x "$BLKCUT" ] || skip_all "no $BLKCUT: run make tests first"
 need_kernels
 gcc -O2 -static -o "$W/fsyncs" "$SRC/tests/tools/fsyncs.c" || skip_all "gcc -static does not work (libc6-dev)"
-guest_cpio "$W/g.cpio" -f "$W/fsyncs:/bin/fsyncs" || skip_all "no initramfs"
+GUEST_MODS="$GUEST_MODS virtio_pci= virtio_mmio= virtio_blk="
+guest_cpio "$W/g.cpio" -f "$W/fsyncs:/bin/fsyncs" -f "$SRC/tests/guest/blk.l2:/blk.l2" || skip_all "no initramfs"
 cp "$K64" "$W/vmlinux"
 # 24 MiB of file system on 25 MiB of disk: the acknowledgements go behind it
 ack=$((24 * 1048576 + 65536))
@@ -28,6 +29,10 @@ cp base.qcow2 $D/disk.qcow2
 boot qcow2 150 -m 256 -vga none -no-reboot -kernel vmlinux -initrd g.cpio -append "$APPEND" \
     -drive file=$D/disk.qcow2,format=qcow2,if=ide,discard=unmap,x-cut-log=$D/log
 cp $D/log qcow2.cutlog; rm -f $D/log
+cp base.img $D/disk.img
+boot virtio 150 -m 256 -vga none -no-reboot -kernel vmlinux -initrd g.cpio -append "$APPEND:vda" \
+    -drive file=$D/disk.img,format=raw,if=virtio,x-cut-log=$D/log
+cp $D/log virtio.cutlog; rm -f $D/log
 for cache in writeback writethrough unsafe; do
     cp base.img $D/disk.img
     boot $cache 150 -m 256 -vga none -no-reboot -kernel vmlinux -initrd g.cpio -append "$APPEND" \
@@ -35,13 +40,13 @@ for cache in writeback writethrough unsafe; do
     cp $D/log $cache.cutlog; rm -f $D/log
 done
 S
-for cache in qcow2 writeback writethrough unsafe; do
+for cache in qcow2 virtio writeback writethrough unsafe; do
     booted $cache
     results $cache
     cuts=${CUTS:-200}
     base=base.img at=$ack
     case $cache in
-        writeback) ;;
+        writeback | virtio) ;;
         qcow2) base=base.qcow2 at=$qack ;;
         *) cuts=$((cuts / 4)) ;;
     esac
