@@ -74,7 +74,7 @@ static void test_rx_waits(void)
     g_assert_cmpuint(nic_waiting(&n, 0), ==, 5);
     g_assert_null(vd_get(n.d, 0, NULL));
     nic_post(&n, 0, 500);
-    unsigned k;
+    unsigned k = 0;
     GByteArray *got = nic_get(&n, 0, &k);
     g_assert_cmpuint(k, ==, 2);
     g_assert_cmpmem(got->data + 12, got->len - 12, p, 1000);

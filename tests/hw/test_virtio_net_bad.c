@@ -131,7 +131,7 @@ static void test_hostile_rx(void)
     g_assert_cmpuint(nic_waiting(&n, 0), ==, 0);
     g_assert_null(vd_get(n.d, 0, NULL));
     nic_feed(&n, 0, NULL, p, 100); /* but what fits comes */
-    unsigned k;
+    unsigned k = 0;
     GByteArray *a = nic_get(&n, 0, &k);
     g_assert_cmpuint(k, ==, 101);
     g_assert_cmpmem(a->data + 12, a->len - 12, p, 100);

@@ -97,7 +97,10 @@ static inline void hammer(struct blk *blk, uint8_t *model, size_t size, unsigned
             g_assert_cmpint(do_io(blk, BLK_FLUSH, 0, NULL, 0), ==, 0);
             flushes++;
         }
-        exec_iterate(blk->exec, flying > 0);
+        unsigned left = 0; /* a flush may have turned the loop for them all */
+        for (unsigned i = 0; i < DEPTH; i++)
+            left += s[i].busy && !s[i].io.done;
+        exec_iterate(blk->exec, left > 0);
         for (unsigned i = 0; i < DEPTH; i++)
             if (s[i].busy && s[i].io.done) {
                 finish(&s[i], model);
