@@ -46,6 +46,7 @@ rm -f kept.states $D/gate
 boot_bg kept 120 $linux -smp 2 -append "$A t=vblk:vda:$MB:KEPT:2:v" -object iothread,id=io1 \
     -drive file=$D/disk.img,format=raw,if=none,id=d,serial=KEPT,x-inject=write:ENOSPC:20000-30000:$D/gate \
     -device virtio-blk-pci,drive=d,iothread=io1
+said kept 60 T-OK
 until_stopped first && { mon cont >/dev/null; until_stopped again; mon "info block" >kept.block; : >$D/gate; mon cont >/dev/null
     for i in 1 2 3 4 5; do mon stop >/dev/null; mon cont >/dev/null; done; }
 boot_wait
