@@ -27,6 +27,8 @@ struct vport {
     bool blocked;      /* the chardev will say when there is room again */
     bool deaf;         /* and has not for so long that output is thrown away */
     bool open;         /* the host's side is there */
+    bool rests;        /* has moved so much in this turn that others are next; go_on ends it */
+    struct bh go_on;
     struct timer patience;
     /* state */
     bool known;        /* the driver has set the port up */

@@ -62,7 +62,7 @@ void vport_output(struct vport *p)
     struct virtq *q = queue(p, true);
     size_t budget = BYTES_AT_ONCE;
 
-    while (budget && !p->blocked) {
+    while (budget && !p->blocked && !p->rests) {
         if (!p->tx)
             p->tx = virtq_pop(q);
         if (!p->tx)
@@ -74,8 +74,18 @@ void vport_output(struct vport *p)
         p->tx_at = 0;
     }
     virtq_notify(q);
-    if (!budget)
-        virtq_kick(q);
+    if (!budget) { /* others first */
+        p->rests = true;
+        bh_schedule(&p->go_on);
+    }
+}
+
+static void rested(void *opaque)
+{
+    struct vport *p = opaque;
+
+    p->rests = false;
+    virtq_kick(queue(p, true));
 }
 
 static void try_again(struct vport *p)
@@ -240,6 +250,7 @@ static bool vport_realize(struct device *d, GError **err)
     struct vport *p = to_port(d);
 
     timer_init(&p->patience, d->vm, out_of_patience, p);
+    bh_init(&p->go_on, d->vm, rested, p);
     p->open = vport_is_console(p) && p->chardev;
     if (p->chardev && !chardev_attach(p->chardev, &chr_fe, p, d->name, err))
         return false;
@@ -257,6 +268,7 @@ static void vport_unrealize(struct device *d)
     if (p->chardev)
         chardev_detach_from(p->chardev, p);
     timer_stop(&p->patience);
+    bh_cancel(&p->go_on);
     vport_stop(p);
 }
 
@@ -359,7 +371,7 @@ static const struct prop bus_props[] = {
 static const struct state bus_state[] = {
     STATE_HOST(struct vport, con), STATE_HOST(struct vport, rx), STATE_HOST(struct vport, tx),
     STATE_HOST(struct vport, blocked), STATE_HOST(struct vport, deaf), STATE_HOST(struct vport, open),
-    STATE_TIMER(struct vport, patience), STATE_BOOL(struct vport, known), STATE_BOOL(struct vport, guest_open),
+    STATE_HOST(struct vport, rests), STATE_HOST(struct vport, go_on), STATE_TIMER(struct vport, patience), STATE_BOOL(struct vport, known), STATE_BOOL(struct vport, guest_open),
     STATE_BOOL(struct vport, told_open),
     STATE_U8(struct vport, pending, .max = 2 * VPORT_SIZE - 1),
     STATE_U64(struct vport, tx_at), {}

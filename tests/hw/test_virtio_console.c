@@ -251,6 +251,29 @@ static void test_full(void)
     con_free(&c);
 }
 
+/* More than is moved in a turn */
+static void test_much(void)
+{
+    struct con c = con_up(NULL, 0);
+    const uint32_t size = 5 * MiB / 2 + 3;
+    uint64_t gpa = vd_alloc(c.d, size, 16);
+    uint8_t *at = vd_ptr(c.d, gpa);
+    int token;
+
+    for (uint32_t i = 0; i < size; i++)
+        at[i] = (uint8_t) (i * 5 + i / 1000);
+    for (unsigned i = 0; i < 3; i++)
+        g_assert_true(vd_add(c.d, rxq(1) + 1, &(struct vd_sg){ gpa, size }, 1, 0, &token));
+    vd_kick(c.d, rxq(1) + 1);
+    bench_run(c.b);
+    for (unsigned i = 0; i < 3; i++)
+        g_assert_true(vd_wait(c.d, rxq(1) + 1, NULL) == &token);
+    g_assert_cmpuint(c.chr->out->len, ==, 3 * size);
+    for (unsigned i = 0; i < 3; i++)
+        g_assert_cmpint(memcmp(c.chr->out->data + i * size, at, size), ==, 0);
+    con_free(&c);
+}
+
 /* A console that nobody reads does not hold the guest for ever, and is heard again later */
 static void test_patience(void)
 {
@@ -614,6 +637,7 @@ int main(int argc, char **argv)
         g_free(path);
     }
     g_test_add_func("/virtio-console/full", test_full);
+    g_test_add_func("/virtio-console/much", test_much);
     g_test_add_func("/virtio-console/patience", test_patience);
     g_test_add_data_func("/virtio-console/plain/modern", GUINT_TO_POINTER(0), test_plain);
     g_test_add_data_func("/virtio-console/plain/legacy", GUINT_TO_POINTER(VD_LEGACY), test_plain);
