@@ -218,6 +218,8 @@ static void drive_drain(struct blk *blk)
     while (d->in_flight || d->kept) {
         drive_wait(d);
         drive_fail_kept(d);
+        if (d->ctx.batch)
+            d->ctx.batch(&d->ctx);
     }
 }
 

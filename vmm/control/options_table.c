@@ -79,7 +79,7 @@ const struct option option_table[] = {
     DISK("cdrom", "CD-ROM, secondary master"),
     DISK("fda", "floppy A"),
     DISK("fdb", "floppy B"),
-    { "drive", NULL, "[file=FILE][,if=ide|floppy|none][,media=disk|cdrom][,index=N][,id=ID][,PROP=VALUE]...",
+    { "drive", NULL, "[file=FILE][,if=ide|floppy|virtio|none][,media=disk|cdrom][,index=N][,id=ID][,PROP=VALUE]...",
       "a drive with all its properties (-drive help)", GROUP_DISK, opt_drive, .props = drive_props },
     { "snapshot", NULL, NULL,
       "disks are not written: changes go to temporary files", GROUP_DISK, opt_flag, IN_STATE(snapshot) },
