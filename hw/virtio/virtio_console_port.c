@@ -371,8 +371,8 @@ static const struct prop bus_props[] = {
 static const struct state bus_state[] = {
     STATE_HOST(struct vport, con), STATE_HOST(struct vport, rx), STATE_HOST(struct vport, tx),
     STATE_HOST(struct vport, blocked), STATE_HOST(struct vport, deaf), STATE_HOST(struct vport, open),
-    STATE_HOST(struct vport, rests), STATE_HOST(struct vport, go_on), STATE_TIMER(struct vport, patience), STATE_BOOL(struct vport, known), STATE_BOOL(struct vport, guest_open),
-    STATE_BOOL(struct vport, told_open),
+    STATE_HOST(struct vport, rests), STATE_HOST(struct vport, go_on), STATE_TIMER(struct vport, patience),
+    STATE_BOOL(struct vport, known), STATE_BOOL(struct vport, guest_open), STATE_BOOL(struct vport, told_open),
     STATE_U8(struct vport, pending, .max = 2 * VPORT_SIZE - 1),
     STATE_U64(struct vport, tx_at), {}
 };

@@ -75,7 +75,8 @@ bool catalog_rig_plug(struct catalog_rig *r, const struct device_class *cls, enu
     for (const struct prop *p = cls->props; p && p->type != PT_END && !given; p++) {
         if (p->type == PT_BLK && !strcmp(p->name, "drive"))
             props = g_str_has_prefix(cls->name, "virtio-blk") ? "drive=disk" :
-                strcmp(bus, "IDE") != 0 ? "drive=floppy" : full && !strcmp(cls->name, "ide-cd") ? "drive=cd" : "drive=disk";
+                strcmp(bus, "IDE") != 0 ? "drive=floppy" :
+                full && !strcmp(cls->name, "ide-cd") ? "drive=cd" : "drive=disk";
         else if (p->type == PT_CHARDEV)
             props = "chardev=chr";
         else if (p->type == PT_NETDEV)

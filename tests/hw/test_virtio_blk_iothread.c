@@ -1,5 +1,5 @@
-/* tests/hw/test_virtio_blk_iothread.c - virtio-blk on a real drive in an iothread: contents, while the machine stops and
- * continues; requests that wait after an error and then succeed, or meet a reset, a load, the device's end. */
+/* tests/hw/test_virtio_blk_iothread.c - virtio-blk on a real drive in an iothread: contents, while the machine stops
+ * and continues; requests that wait after an error and then succeed, or meet a reset, a load, the device's end. */
 #include "tests/hw/vdriver.h"
 #include "hw/catalog.h"
 #include "hw/virtio/virtio_blk.h"
