@@ -97,7 +97,8 @@ static void run(struct load *l, const char *what, double seconds)
     uint64_t done = 0;
     long out = 0, n;
     double t0, t;
-    char *buf = mmap(NULL, l->bytes * l->depth, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    char *buf = mmap(NULL, l->bytes * l->depth, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE,
+                     -1, 0);
 
     if (buf == MAP_FAILED)
         die("mmap");
